@@ -1,0 +1,1 @@
+"""Tests. The folders are kinds (unit, contract, integration, acceptance, house), not mirrors."""
