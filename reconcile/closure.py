@@ -1,0 +1,163 @@
+"""Closure: counted checks that say whether a case may close, and what stands in the way. Pure.
+
+A case closes when every check passed; there is no other way and no override here. What cannot be
+checked is a failed check with words (Law 4, Law 11). An empty list of checks fails: a case that
+covers no system proves nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from connectors.contract import HoldingState
+from reconcile.facts import HR, OperationState, QuestionKind, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reconcile.facts import CaseFacts, HoldingFacts, QuestionFacts, SystemFacts
+
+_RANK: Final = {HoldingState.LIVE: 0, HoldingState.CONTAINED: 1, HoldingState.GONE: 2}
+_GOOD_ANSWERS: Final[dict[QuestionKind, frozenset[str]]] = {
+    QuestionKind.NO_ACCOUNT: frozenset({"none"}),
+    QuestionKind.CANDIDATE: frozenset({"accept", "reject"}),
+    QuestionKind.CONFIRM_TERMINATION: frozenset({"ends"}),
+    QuestionKind.HR_DISAGREES: frozenset({"ends"}),
+    QuestionKind.DUTY: frozenset({"done"}),
+    QuestionKind.DEAD_LETTER: frozenset({"retry"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that must hold. ``about`` is a system, a holding number or a question id."""
+
+    name: str
+    system: str
+    about: str
+    passed: bool
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """All checks of a case, counted."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def passed(self) -> int:
+        """Count the checks that hold."""
+        return sum(check.passed for check in self.checks)
+
+    @property
+    def percent(self) -> int:
+        """Whole percent, rounded down: 100 means every single check."""
+        return 100 * self.passed // len(self.checks) if self.checks else 0
+
+    @property
+    def complete(self) -> bool:
+        """Fail closed on an empty list."""
+        return bool(self.checks) and self.passed == len(self.checks)
+
+    @property
+    def open(self) -> tuple[Check, ...]:
+        """List what stands in the way."""
+        return tuple(check for check in self.checks if not check.passed)
+
+
+def satisfied(state: HoldingState, wanted: HoldingState) -> bool:
+    """Say whether a holding is at least as far gone as the policy wants it."""
+    return _RANK[state] >= _RANK[wanted]
+
+
+def assess(facts: CaseFacts) -> Closure:
+    """Count everything that must hold before the case may close."""
+    if not facts.covered:
+        return Closure(())
+    return Closure(tuple(_checks(facts)))
+
+
+def _checks(facts: CaseFacts) -> Iterator[Check]:
+    for system in facts.covered:
+        yield from _system_checks(system, facts)
+    for holding in facts.holdings:
+        if any(system.name == holding.system for system in facts.covered):
+            yield _holding_check(holding)
+    for question in facts.questions:
+        if question.kind is not QuestionKind.UNDO:
+            yield _question_check(question)
+    yield _termination_check(facts)
+    if facts.holds:
+        yield Check("no hold", "", facts.holds[0].id, passed=False, why=facts.holds[0].reason)
+
+
+def _system_checks(system: SystemFacts, facts: CaseFacts) -> Iterator[Check]:
+    """Law 2 and Law 4: two complete reads by the verifier, canary seen, settled, and apart."""
+    operations = [o for o in facts.operations if o.system == system.name]
+    undone = [o.step.value for o in operations if o.state is not OperationState.DONE]
+    why = f"not done: {', '.join(undone)}" if undone else "" if operations else "never surveyed"
+    yield Check("operations done", system.name, system.name, passed=not why, why=why)
+    for phase in (Step.VERIFY_FIRST, Step.VERIFY_SECOND):
+        why = _why_unverified(system, phase, facts)
+        yield Check(f"{phase} clean", system.name, system.name, passed=not why, why=why)
+
+
+def _why_unverified(system: SystemFacts, phase: Step, facts: CaseFacts) -> str:
+    survey = facts.survey(system.name, phase)
+    if survey is None or not facts.done(system.name, phase):
+        return "not read yet"
+    if survey.blind:
+        return f"the read was blind: {survey.blind}"
+    if not survey.by_verifier:
+        return "not read by the verifying credential"
+    if survey.residue:
+        return f"still there: holding {', '.join(map(str, survey.residue))}"
+    return _why_too_early(system, phase, facts)
+
+
+def _why_too_early(system: SystemFacts, phase: Step, facts: CaseFacts) -> str:
+    first = facts.survey(system.name, Step.VERIFY_FIRST)
+    second = facts.survey(system.name, Step.VERIFY_SECOND)
+    if phase is Step.VERIFY_FIRST and first:
+        written = [
+            o.finished_at
+            for o in facts.operations
+            if o.system == system.name and o.finished_at and o.step not in _READS
+        ]
+        if written and first.read_at < max(written) + system.settle:
+            return "read before the system's settle time"
+    if phase is Step.VERIFY_SECOND and first and second:
+        if second.read_at < first.read_at + system.verify_gap:
+            return "read too soon after the first verification"
+    return ""
+
+
+_READS: Final = frozenset({Step.SURVEY, Step.CONFIRM, Step.VERIFY_FIRST, Step.VERIFY_SECOND})
+
+
+def _holding_check(holding: HoldingFacts) -> Check:
+    wanted = holding.disposition.wanted
+    ok = satisfied(holding.state, wanted)
+    why = "" if ok else f"{holding.kind} is {holding.state}, wanted {wanted}"
+    return Check("holding as wanted", holding.system, str(holding.number), passed=ok, why=why)
+
+
+def _question_check(question: QuestionFacts) -> Check:
+    good = _GOOD_ANSWERS.get(question.kind)
+    ok = bool(question.answer) and (good is None or question.answer in good)
+    why = "" if ok else "waits for a person" if not question.answer else "answered otherwise"
+    return Check(question.kind.value, question.system, question.id, passed=ok, why=why)
+
+
+def _termination_check(facts: CaseFacts) -> Check:
+    """Law 7. Freshness was the gate's business; here it must have been said at all."""
+    said = any(
+        question.answer == "ends"
+        for question in facts.questions
+        if question.kind in {QuestionKind.CONFIRM_TERMINATION, QuestionKind.HR_DISAGREES}
+    )
+    by_hr = facts.hr is not None and facts.hr.outcome == "ended"
+    ok = said or by_hr
+    return Check("termination confirmed", HR, HR, passed=ok, why="" if ok else "not confirmed yet")

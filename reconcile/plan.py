@@ -1,0 +1,311 @@
+"""The planner: what should exist, what may run now, and which state follows. Pure.
+
+:func:`decide` is the whole brain of a pass. It takes what our rows say and the present instant and
+returns a :class:`Decision`; ``reconcile.reconciler`` carries it out in the same transaction. The
+same facts always give the same decision, so a pass that runs twice does no harm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from connectors.contract import HoldingState, Stage
+from policies.dispose import Revocation, Transfer
+from reconcile.case import CaseState
+from reconcile.closure import Closure, assess, satisfied
+from reconcile.facts import HR, OperationState, QuestionKind, Step
+from reconcile.gates import STAGES, Gate, due_at, gate, termination_confirmed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from reconcile.facts import CaseFacts, HoldingFacts, OperationFacts, SystemFacts
+
+BRAKED: Final = frozenset({Step.CONTAIN, Step.REVOKE, Step.DESTROY})
+"""Steps that take a slot in the rolling window before their first run (Law 5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedOperation:
+    """An operation that should exist and does not yet."""
+
+    system: str
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedQuestion:
+    """A question that should have been asked. ``words`` hold no personal data."""
+
+    id: str
+    kind: QuestionKind
+    system: str
+    about: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reopened:
+    """An operation that was done and must run again, with the reason."""
+
+    seq: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one pass does. ``shut`` says for every operation not sent why it waits."""
+
+    state: CaseState
+    operations: tuple[PlannedOperation, ...] = ()
+    questions: tuple[PlannedQuestion, ...] = ()
+    reopened: tuple[Reopened, ...] = ()
+    send: tuple[int, ...] = ()
+    shut: tuple[tuple[int, Gate], ...] = ()
+    admit: frozenset[Step] = frozenset()
+    brake: bool = False
+    wake_at: datetime | None = None
+    write_closing: bool = False
+    closure: Closure = Closure(())
+
+
+def decide(facts: CaseFacts, now: datetime) -> Decision:
+    """Work out everything that follows from the facts at this instant."""
+    planned = tuple(op for op in _needed(facts) if facts.operation(op.system, op.step) is None)
+    asked = tuple(q for q in _questions(facts) if facts.question(q.id) is None)
+    reopened = tuple(_reopened(facts, now))
+    again = {each.seq for each in reopened}
+    gates = {o.seq: gate(o, facts, now) for o in facts.operations if o.seq not in again}
+    due = [o for o in facts.operations if o.seq in gates and gates[o.seq].open]
+    admit, brake = _brake(due, facts)
+    send = () if brake else tuple(o.seq for o in due)
+    closure = assess(facts)
+    complete = closure.complete and not (planned or asked or reopened)
+    state = _state(facts, busy=bool(planned or reopened or send), brake=brake, complete=complete)
+    return Decision(
+        state=state,
+        operations=planned,
+        questions=asked,
+        reopened=reopened,
+        send=send,
+        shut=tuple((seq, g) for seq, g in gates.items() if not g.open),
+        admit=admit,
+        brake=brake,
+        wake_at=_wake_at(facts, gates, now),
+        write_closing=complete and not facts.closing and state is CaseState.RUNNING,
+        closure=closure,
+    )
+
+
+def _needed(facts: CaseFacts) -> Iterator[PlannedOperation]:
+    if facts.rescinded:
+        yield from _needed_for_undo(facts)
+        return
+    if facts.has_hr:
+        yield PlannedOperation(HR, Step.CONFIRM)
+    for system in facts.covered:
+        yield PlannedOperation(system.name, Step.SURVEY)
+        if facts.survey(system.name, Step.SURVEY) is None:
+            continue
+        if facts.state is CaseState.CLOSED:
+            if _wants(Step.DESTROY, system, facts):
+                yield PlannedOperation(system.name, Step.DESTROY)
+            continue
+        for step in (Step.CONTAIN, Step.PRESERVE, Step.TRANSFER, Step.REVOKE):
+            if _wants(step, system, facts):
+                yield PlannedOperation(system.name, step)
+        yield PlannedOperation(system.name, Step.VERIFY_FIRST)
+        yield PlannedOperation(system.name, Step.VERIFY_SECOND)
+
+
+def _needed_for_undo(facts: CaseFacts) -> Iterator[PlannedOperation]:
+    """Law 7 and Law 9: after containment an undo is offered, and runs only when approved."""
+    undo = facts.question(QuestionKind.UNDO)
+    if undo is None or undo.answer != "restore":
+        return
+    for system in facts.covered:
+        touched = any(facts.operation(system.name, step) for step in BRAKED)
+        if touched and Step.RESTORE in system.abilities:
+            yield PlannedOperation(system.name, Step.RESTORE)
+
+
+def _wants(step: Step, system: SystemFacts, facts: CaseFacts) -> bool:
+    if step not in system.abilities:
+        return False
+    return any(applies(step, h) for h in facts.holdings if h.system == system.name)
+
+
+def applies(step: Step, holding: HoldingFacts) -> bool:
+    """Say whether the policy wants this step for this holding, whatever its state is now."""
+    rule = holding.disposition
+    match step:
+        case Step.CONTAIN:
+            return rule.contain
+        case Step.PRESERVE:
+            return rule.preserve
+        case Step.TRANSFER:
+            return rule.transfer is Transfer.REQUIRED or (
+                rule.transfer is Transfer.OPTIONAL
+                or (rule.transfer is Transfer.WHEN_SOLE and holding.sole)
+            )
+        case Step.REVOKE:
+            return rule.revoke is not Revocation.NEVER and rule.wanted is HoldingState.GONE
+        case Step.DESTROY:
+            return rule.destroy
+        case _:
+            return False
+
+
+def _questions(facts: CaseFacts) -> Iterator[PlannedQuestion]:
+    if facts.rescinded:
+        if facts.contained:
+            words = "The termination was rescinded after containment: put everything back?"
+            yield PlannedQuestion(QuestionKind.UNDO, QuestionKind.UNDO, "", "", words)
+        return
+    if not facts.has_hr:
+        words = "No HR system can be read: does this employment really end on this date?"
+        kind = QuestionKind.CONFIRM_TERMINATION
+        yield PlannedQuestion(kind, kind, HR, "", words)
+    if facts.hr and facts.hr.outcome == "unknown":
+        words = "HR does not know this employment: does it really end?"
+        yield PlannedQuestion(
+            QuestionKind.HR_DISAGREES, QuestionKind.HR_DISAGREES, HR, "", words
+        )
+    for system in facts.covered:
+        yield from _system_questions(system, facts)
+    for operation in facts.operations:
+        if operation.state is OperationState.FAILED:
+            yield _dead_letter(operation)
+
+
+def _system_questions(system: SystemFacts, facts: CaseFacts) -> Iterator[PlannedQuestion]:
+    survey = facts.survey(system.name, Step.SURVEY)
+    if survey is None or survey.blind:
+        return
+    mine = [account for name, account in facts.candidates if name == system.name]
+    for account in mine:
+        words = "An account that may belong to this person: is it theirs?"
+        name = f"{QuestionKind.CANDIDATE}/{system.name}/{account}"
+        yield PlannedQuestion(name, QuestionKind.CANDIDATE, system.name, account, words)
+    if survey.accounts == 0 and not mine:
+        # Law 2: zero accounts for a known employee is a question to a person, not a success.
+        words = "No account was found although the read could see: is that right?"
+        name = f"{QuestionKind.NO_ACCOUNT}/{system.name}"
+        yield PlannedQuestion(name, QuestionKind.NO_ACCOUNT, system.name, "", words)
+    if survey.accounts:
+        yield from _duties(system, facts)
+
+
+def _duties(system: SystemFacts, facts: CaseFacts) -> Iterator[PlannedQuestion]:
+    """Law 4: what the connector cannot do becomes a named task, never silence."""
+    for gap in system.card.gaps:
+        if gap.duty:
+            name = f"{QuestionKind.DUTY}/{system.name}/gap/{gap.kind}"
+            yield PlannedQuestion(name, QuestionKind.DUTY, system.name, gap.kind, gap.duty)
+    for holding in facts.holdings:
+        if holding.system == system.name and holding.duty:
+            if holding.disposition.wanted is not HoldingState.LIVE:
+                name = f"{QuestionKind.DUTY}/{system.name}/{holding.number}"
+                about = str(holding.number)
+                yield PlannedQuestion(name, QuestionKind.DUTY, system.name, about, holding.duty)
+
+
+def _dead_letter(operation: OperationFacts) -> PlannedQuestion:
+    words = f"{operation.step} gave up after repeated tries ({operation.error}): look, then retry."
+    name = f"{QuestionKind.DEAD_LETTER}/{operation.seq}/{operation.tries}"
+    about = str(operation.seq)
+    return PlannedQuestion(name, QuestionKind.DEAD_LETTER, operation.system, about, words)
+
+
+def _reopened(facts: CaseFacts, now: datetime) -> Iterator[Reopened]:
+    """HR is asked again daily while a case waits, and right before the first irreversible step."""
+    confirm = facts.operation(HR, Step.CONFIRM)
+    if confirm is None or confirm.state is not OperationState.DONE or facts.closing:
+        return
+    if facts.rescinded or facts.hr is None or facts.state is CaseState.CLOSED:
+        return
+    if facts.hr.read_at + facts.limits.hr_every <= now:
+        yield Reopened(confirm.seq, "asked daily")
+    elif _only_confirmation_missing(facts, now):
+        yield Reopened(confirm.seq, "asked right before the first irreversible step")
+
+
+def _only_confirmation_missing(facts: CaseFacts, now: datetime) -> bool:
+    if termination_confirmed(facts, now) or facts.hr is None or facts.hr.outcome != "ended":
+        return False
+    return any(
+        operation.step in {Step.REVOKE, Step.DESTROY}
+        and gate(operation, facts, now).why == "the termination is being confirmed"
+        for operation in facts.operations
+    )
+
+
+def _brake(due: list[OperationFacts], facts: CaseFacts) -> tuple[frozenset[Step], bool]:
+    """Law 5: a case takes one slot per braked step; without room it is held, never dropped."""
+    asking = {operation.step for operation in due} & BRAKED - facts.brake_admitted
+    if not asking:
+        return frozenset(), False
+    if facts.brake_room <= 0:
+        return frozenset(), True
+    return frozenset(asking), False
+
+
+def _state(facts: CaseFacts, *, busy: bool, brake: bool, complete: bool) -> CaseState:
+    if facts.rescinded:
+        return CaseState.RESCINDED
+    if facts.state is CaseState.CLOSED:
+        return CaseState.CLOSED
+    if facts.holds or brake:
+        return CaseState.HELD
+    if complete:
+        closed = facts.closing and facts.records_published
+        return CaseState.CLOSED if closed and facts.state is CaseState.RUNNING else CaseState.RUNNING
+    if any(facts.survey(s.name, Step.SURVEY) is None for s in facts.covered) and not facts.contained:
+        return CaseState.RECEIVED
+    if busy or _in_backoff(facts):
+        return CaseState.RUNNING
+    if any(not question.answer for question in facts.questions):
+        return CaseState.QUESTIONED
+    return CaseState.RUNNING if facts.contained else CaseState.WAITING
+
+
+def _in_backoff(facts: CaseFacts) -> bool:
+    return any(o.failures and o.state is OperationState.TODO for o in facts.operations)
+
+
+def _wake_at(facts: CaseFacts, gates: dict[int, Gate], now: datetime) -> datetime | None:
+    times = [g.until for g in gates.values() if g.until]
+    if facts.hr and not facts.rescinded and facts.state is not CaseState.CLOSED:
+        times.append(facts.hr.read_at + facts.limits.hr_every)
+    times += [q.deadline for q in facts.questions if not q.answer]
+    return min((at for at in times if at > now), default=None)
+
+
+def outlook(facts: CaseFacts, now: datetime) -> tuple[tuple[PlannedOperation, datetime | None, str], ...]:
+    """Say for people what will happen when: each needed step, its instant, why it waits."""
+    rows = []
+    for planned in _needed(facts):
+        operation = facts.operation(planned.system, planned.step)
+        system = next((s for s in facts.covered if s.name == planned.system), None)
+        due = due_at(planned.step, system, facts) if system else None
+        why = gate(operation, facts, now).why if operation else ""
+        rows.append((planned, due, why))
+    return tuple(rows)
+
+
+def pending_holdings(step: Step, facts: CaseFacts, system: str) -> tuple[HoldingFacts, ...]:
+    """List the holdings of a system that a step still has to change."""
+    goal = HoldingState.CONTAINED if step is Step.CONTAIN else HoldingState.GONE
+    return tuple(
+        holding
+        for holding in facts.holdings
+        if holding.system == system and applies(step, holding)
+        if not satisfied(holding.state, goal)
+    )
+
+
+def stage_of(step: Step) -> Stage | None:
+    """Map a step to the stage a policy speaks about; None for the read-only steps."""
+    return STAGES.get(step)
