@@ -20,9 +20,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, Generic, NewType, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import Final, Generic, NewType, Protocol, TypeVar, runtime_checkable
 
-Json: TypeAlias = "str | int | bool | None | Sequence[Json] | Mapping[str, Json]"
+from typing_extensions import TypeAliasType
+
+Json = TypeAliasType("Json", "str | int | bool | None | Sequence[Json] | Mapping[str, Json]")
 Kind = NewType("Kind", str)
 Item = TypeVar("Item")
 
