@@ -1,0 +1,20 @@
+"""The table of running processes and until when each is known to live.
+
+Read and written by the engine's lease and reaper, read by nobody else. A row is a process start,
+not a machine: a restarted daemon is a new node, so an old one's jobs can never be taken for its own.
+"""
+
+import sqlalchemy as sa
+
+from reconcile.store.metadata import metadata
+
+nodes = sa.Table(
+    "nodes",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("started_at", sa.Double, nullable=False),
+    sa.Column("lease_until", sa.Double, nullable=False),
+    sa.Column("live", sa.Boolean, nullable=False),
+)
+"""Instants are seconds since 1970 on the clock of the database. ``live`` goes from true to false
+once and never back: a node that finds it false ends itself."""
