@@ -1,0 +1,158 @@
+"""The file of one case inside one transaction: its row locked, its person unsealed, its evidence.
+
+Made by the reconciler, the operation runner and the desk. State and evidence commit together
+(Law 8) because both go through the one connection held here. It decides nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import sqlalchemy as sa
+from pydantic import TypeAdapter
+
+from reconcile.case import CaseState, check_move
+from reconcile.errors import UnknownCase
+from reconcile.event import Person
+from reconcile.sealing import seal, unseal
+from reconcile.store.instants import instant
+from reconcile.store.schema import cases
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from connectors.contract import Json
+    from reconcile.sealing import CaseKeys
+    from reconcile.store.evidence_log import EvidenceLog
+
+Noun = TypeVar("Noun")
+
+PERSON: Final = TypeAdapter(Person)
+AFTERWARDS: Final = ".afterwards"
+"""Suffix of the chain of what happens to a case after its closing record: destroy, erasure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """Where the evidence of cases goes and where their keys lie."""
+
+    evidence: EvidenceLog
+    keys: CaseKeys
+    token_bytes: Callable[[int], bytes]
+
+
+@dataclass(slots=True)
+class CaseFile:
+    """One case, locked. ``now`` is the instant every row written through this file carries."""
+
+    connection: sa.Connection
+    row: Mapping[str, Any]
+    archive: Archive
+    key: bytes
+    now: datetime
+
+    @property
+    def id(self) -> str:
+        """The id of the case."""
+        return str(self.row["id"])
+
+    @property
+    def state(self) -> CaseState:
+        """Where the case stands."""
+        return CaseState(self.row["state"])
+
+    @property
+    def access_end(self) -> datetime:
+        """The one instant (Law 12)."""
+        return instant(self.row["access_end_at"])
+
+    @property
+    def person(self) -> Person:
+        """Unseal what the case knows about its person."""
+        return self.unseal(PERSON, self.row["person_sealed"], "person")
+
+    def seal(self, adapter: TypeAdapter[Noun], noun: Noun, about: str) -> bytes:
+        """Seal a noun under the key of the case; ``about`` binds it to its place."""
+        context = f"{about}/{self.id}"
+        return seal(self.key, adapter.dump_json(noun), context, self.archive.token_bytes)
+
+    def unseal(self, adapter: TypeAdapter[Noun], sealed: bytes, about: str) -> Noun:
+        """Open what :meth:`seal` made."""
+        return adapter.validate_json(unseal(self.key, sealed, f"{about}/{self.id}"))
+
+    def record(
+        self,
+        type_: str,
+        control: Mapping[str, Json] | None = None,
+        person: Mapping[str, Json] | None = None,
+    ) -> None:
+        """Append an evidence record in this transaction."""
+        chain = self.id + (AFTERWARDS if self.row["closing_at"] is not None else "")
+        self.archive.evidence.append(
+            self.connection, chain, type_, self.now, control or {}, person or {}
+        )
+
+    def update(self, **values: object) -> None:
+        """Change columns of the case."""
+        self.connection.execute(sa.update(cases).where(cases.c.id == self.id).values(**values))
+        self.row = {**self.row, **values}
+
+    def move(self, after: CaseState, why: str = "") -> None:
+        """Change the state, when it changes, by a legal move, and record it."""
+        if after is self.state:
+            return
+        check_move(self.state, after)
+        before = self.state
+        self.update(state=after.value, open=after not in {CaseState.CLOSED, CaseState.RESCINDED})
+        if after is not CaseState.CLOSED:  # the closing record is the last of its chain
+            self.record("case.state", {"from": before.value, "to": after.value, "why": why})
+
+
+def open_file(
+    connection: sa.Connection,
+    case_id: str,
+    archive: Archive,
+    now: datetime,
+    *,
+    lock: bool = True,
+) -> CaseFile:
+    """Open the file of a case, locking its row unless it is only read.
+
+    Raises :class:`UnknownCase`, and :class:`~reconcile.sealing.KeyDestroyed` once it was erased.
+    """
+    query = sa.select(cases).where(cases.c.id == case_id)
+    found = connection.execute(query.with_for_update() if lock else query)
+    row = found.mappings().first()
+    if row is None:
+        message = f"no case {case_id[:64]}"
+        raise UnknownCase(message)
+    return CaseFile(connection, dict(row), archive, archive.keys.get(connection, case_id), now)
+
+
+def touch(connection: sa.Connection, case_id: str, now: sa.ColumnElement[float]) -> None:
+    """Note on the database clock that a pass looked at the case."""
+    connection.execute(sa.update(cases).where(cases.c.id == case_id).values(touched=now))
+
+
+def open_case_of(connection: sa.Connection, employment_id: str) -> str | None:
+    """Find the open case of an employment."""
+    query = sa.select(cases.c.id).where(cases.c.employment_id == employment_id, cases.c.open)
+    return connection.scalar(query)
+
+
+def insert_case(connection: sa.Connection, **values: object) -> None:
+    """Insert the row of a new case. A second open case of one employment is refused by the index."""
+    connection.execute(sa.insert(cases).values(open=True, **values))
+
+
+def stale_cases(connection: sa.Connection, older_than: float) -> tuple[str, ...]:
+    """List open cases that no pass has looked at since ``older_than`` (database clock)."""
+    query = (
+        sa.select(cases.c.id)
+        .where(cases.c.open, cases.c.touched < older_than)
+        .order_by(cases.c.touched)
+        .limit(500)
+    )
+    return tuple(connection.scalars(query))

@@ -1,0 +1,278 @@
+"""Rows of what a person has: accounts, holdings with their first pre-image, and the reads of them.
+
+The pre-image kept is the one seen first, before anything was changed: undo works from it (Law 9).
+Later reads change the state of a holding, never its pre-image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+from pydantic import TypeAdapter
+
+from connectors.contract import Account, Credential, Holding, HoldingState, Reading
+from reconcile.facts import Step, SurveyFacts
+from reconcile.store.instants import epoch, epoch_or_none, instant
+from reconcile.store.schema import accounts, holdings, surveys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from reconcile.store.case_file import CaseFile
+
+ACCOUNT: Final = TypeAdapter(Account)
+HOLDING: Final = TypeAdapter(Holding)
+
+ACCEPTED: Final = "accepted"
+CANDIDATE: Final = "candidate"
+REJECTED: Final = "rejected"
+
+
+def store_accounts(file: CaseFile, system: str, found: Iterable[Account]) -> None:
+    """Add newly found accounts; a sure match is accepted, anything else is a candidate."""
+    known = set(
+        file.connection.scalars(
+            sa.select(accounts.c.native_id).where(
+                accounts.c.case_id == file.id, accounts.c.system == system
+            )
+        )
+    )
+    rows = [_account_row(file, system, each) for each in found if each.native_id not in known]
+    if rows:
+        file.connection.execute(sa.insert(accounts), rows)
+
+
+def _account_row(file: CaseFile, system: str, account: Account) -> dict[str, object]:
+    return {
+        "case_id": file.id,
+        "system": system,
+        "native_id": account.native_id,
+        "kind": account.kind.value,
+        "matched_by": account.matched_by,
+        "confidence": account.confidence,
+        "decision": ACCEPTED if account.confidence == 100 else CANDIDATE,  # noqa: PLR2004 - sure
+        "account_sealed": file.seal(ACCOUNT, account, f"account/{system}"),
+    }
+
+
+def decide_account(file: CaseFile, system: str, native_id: str, decision: str) -> None:
+    """Write what a person said of a candidate."""
+    file.connection.execute(
+        sa.update(accounts)
+        .where(
+            accounts.c.case_id == file.id,
+            accounts.c.system == system,
+            accounts.c.native_id == native_id,
+        )
+        .values(decision=decision)
+    )
+
+
+def load_accounts(file: CaseFile, system: str, decision: str = ACCEPTED) -> tuple[Account, ...]:
+    """Unseal the accounts of a system with that decision."""
+    query = sa.select(accounts.c.account_sealed).where(
+        accounts.c.case_id == file.id,
+        accounts.c.system == system,
+        accounts.c.decision == decision,
+    )
+    return tuple(
+        file.unseal(ACCOUNT, sealed, f"account/{system}")
+        for sealed in file.connection.scalars(query.order_by(accounts.c.native_id))
+    )
+
+
+def candidates(file: CaseFile) -> tuple[tuple[str, str], ...]:
+    """List (system, native id) of accounts that no person has decided about."""
+    query = sa.select(accounts.c.system, accounts.c.native_id).where(
+        accounts.c.case_id == file.id, accounts.c.decision == CANDIDATE
+    )
+    return tuple((row.system, row.native_id) for row in file.connection.execute(query))
+
+
+def rejected(file: CaseFile, system: str) -> frozenset[str]:
+    """List native ids that a person said are somebody else's."""
+    query = sa.select(accounts.c.native_id).where(
+        accounts.c.case_id == file.id,
+        accounts.c.system == system,
+        accounts.c.decision == REJECTED,
+    )
+    return frozenset(file.connection.scalars(query))
+
+
+@dataclass(frozen=True, slots=True)
+class HoldingRow:
+    """A stored holding: its number in the case, newest state, and its sealed pre-image."""
+
+    number: int
+    system: str
+    key: str
+    account_id: str
+    kind: str
+    state: HoldingState
+    sole: bool
+    duty: str
+    residual_until: float | None
+    snapshot_sealed: bytes
+
+    def snapshot(self, file: CaseFile) -> Holding:
+        """Unseal the holding as it was first seen."""
+        return file.unseal(HOLDING, self.snapshot_sealed, f"holding/{self.system}")
+
+
+def store_holdings(file: CaseFile, system: str, seen: Sequence[Holding], *, whole: bool) -> None:
+    """Fold a read into the rows: new ones with their pre-image, known ones with their state.
+
+    ``whole`` says that the read could see everything (it was not blind): only then is a known
+    holding that did not turn up written as gone (Law 2).
+    """
+    known = {row.key: row for row in load_holdings(file, system)}
+    fresh = [each for each in seen if each.key not in known]
+    _insert(file, system, fresh)
+    for each in seen:
+        if each.key in known:
+            _refresh(file, system, each, known[each.key])
+    if whole:
+        missing = set(known) - {each.key for each in seen}
+        gone = [key for key in missing if known[key].state is not HoldingState.GONE]
+        _mark_gone(file, system, gone)
+
+
+def _insert(file: CaseFile, system: str, fresh: Sequence[Holding]) -> None:
+    query = sa.select(sa.func.coalesce(sa.func.max(holdings.c.number), 0))
+    last = int(file.connection.scalar(query.where(holdings.c.case_id == file.id)) or 0)
+    rows = [
+        {
+            "case_id": file.id, "system": system, "key": each.key, "number": number,
+            "account_id": each.account_id, "kind": each.kind, "state": each.state.value,
+            "sole": each.sole, "duty": each.duty,
+            "residual_until": epoch_or_none(each.residual_until),
+            "first_seen_at": epoch(file.now), "last_seen_at": epoch(file.now),
+            "snapshot_sealed": file.seal(HOLDING, each, f"holding/{system}"),
+        }
+        for number, each in enumerate(fresh, start=last + 1)
+    ]  # fmt: skip
+    if rows:
+        file.connection.execute(sa.insert(holdings), rows)
+
+
+def _refresh(file: CaseFile, system: str, seen: Holding, known: HoldingRow) -> None:
+    unchanged = (known.state, known.sole, known.duty, known.residual_until) == (
+        seen.state,
+        seen.sole,
+        seen.duty,
+        epoch_or_none(seen.residual_until),
+    )
+    if unchanged:
+        return
+    file.connection.execute(
+        sa.update(holdings)
+        .where(_is(file, system, seen.key))
+        .values(
+            state=seen.state.value, sole=seen.sole, duty=seen.duty, last_seen_at=epoch(file.now),
+            residual_until=epoch_or_none(seen.residual_until),
+        )
+    )  # fmt: skip
+
+
+def _mark_gone(file: CaseFile, system: str, keys: Sequence[str]) -> None:
+    for key in keys:
+        file.connection.execute(
+            sa.update(holdings)
+            .where(_is(file, system, key))
+            .values(state=HoldingState.GONE.value, last_seen_at=epoch(file.now))
+        )
+
+
+def _is(file: CaseFile, system: str, key: str) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        holdings.c.case_id == file.id, holdings.c.system == system, holdings.c.key == key
+    )
+
+
+def complete_snapshots(file: CaseFile, system: str, seen: Sequence[Holding]) -> None:
+    """Fill in pre-images that a read without the right to see them had left empty.
+
+    The verifying credential sees holdings without their pre-image; the first acting read of such
+    a holding, before it is changed, completes it.
+    """
+    known = {row.key: row for row in load_holdings(file, system)}
+    for each in seen:
+        row = known.get(each.key)
+        if row and each.restore and not row.snapshot(file).restore:
+            file.connection.execute(
+                sa.update(holdings)
+                .where(_is(file, system, each.key))
+                .values(snapshot_sealed=file.seal(HOLDING, each, f"holding/{system}"))
+            )
+
+
+def load_holdings(file: CaseFile, system: str | None = None) -> tuple[HoldingRow, ...]:
+    """Read the holdings of a case, of one system or of all, by number."""
+    query = sa.select(holdings).where(holdings.c.case_id == file.id).order_by(holdings.c.number)
+    if system is not None:
+        query = query.where(holdings.c.system == system)
+    return tuple(_holding_row(row) for row in file.connection.execute(query).mappings())
+
+
+def _holding_row(row: Mapping[str, Any]) -> HoldingRow:
+    return HoldingRow(
+        row["number"], row["system"], row["key"], row["account_id"], row["kind"],
+        HoldingState(row["state"]), row["sole"], row["duty"], row["residual_until"],
+        row["snapshot_sealed"],
+    )  # fmt: skip
+
+
+def store_survey(
+    file: CaseFile,
+    system: str,
+    phase: Step,
+    reading: Reading[Holding],
+    *,
+    accounts_found: int,
+    residue: Sequence[int] = (),
+) -> None:
+    """Keep the newest read of a phase, whatever it could or could not see."""
+    values = {
+        "read_at": epoch(reading.read_at or file.now),
+        "credential": reading.credential.value if reading.credential else "",
+        "complete": reading.complete,
+        "canary": bool(reading.canary and reading.canary.seen),
+        "blind": reading.blind,
+        "accounts": accounts_found,
+        "holdings": len(reading.items),
+        "residue": list(residue),
+    }
+    forget_survey(file, system, phase)
+    file.connection.execute(
+        sa.insert(surveys).values(case_id=file.id, system=system, phase=phase.value, **values)
+    )
+
+
+def forget_survey(file: CaseFile, system: str, phase: Step) -> None:
+    """Drop the newest read of a phase, because it must be made again."""
+    file.connection.execute(
+        sa.delete(surveys).where(
+            surveys.c.case_id == file.id,
+            surveys.c.system == system,
+            surveys.c.phase == phase.value,
+        )
+    )
+
+
+def load_surveys(file: CaseFile) -> tuple[SurveyFacts, ...]:
+    """Read the newest reads of all phases."""
+    query = sa.select(surveys).where(surveys.c.case_id == file.id)
+    return tuple(
+        SurveyFacts(
+            system=row["system"],
+            phase=Step(row["phase"]),
+            read_at=instant(row["read_at"]),
+            blind=row["blind"],
+            accounts=row["accounts"],
+            by_verifier=row["credential"] == Credential.VERIFY.value,
+            residue=tuple(row["residue"]),
+        )
+        for row in file.connection.execute(query).mappings()
+    )

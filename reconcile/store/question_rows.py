@@ -1,0 +1,180 @@
+"""Rows of what people decide: questions, holds, releases, approvals, and the answer of HR."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import sqlalchemy as sa
+from pydantic import TypeAdapter
+
+from connectors.contract import Stage
+from reconcile.facts import HoldFacts, HrFacts, QuestionFacts, QuestionKind
+from reconcile.store.instants import epoch, instant
+from reconcile.store.schema import approvals, holds, questions, readings, releases
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from reconcile.store.case_file import CaseFile
+
+WORDS: Final = TypeAdapter(str)
+
+
+def ask(
+    file: CaseFile,
+    question_id: str,
+    kind: QuestionKind,
+    system: str,
+    about: str,
+    words: str,
+    deadline: datetime,
+) -> None:
+    """Ask a question once; asking it again changes nothing. Recorded in evidence."""
+    query = sa.select(questions.c.id).where(
+        questions.c.case_id == file.id, questions.c.id == question_id
+    )
+    if file.connection.scalar(query) is not None:
+        return
+    file.connection.execute(
+        sa.insert(questions).values(
+            case_id=file.id, id=question_id, kind=kind.value, system=system, about=about,
+            text_sealed=file.seal(WORDS, words, "question"), asked_at=epoch(file.now),
+            deadline=epoch(deadline), answer="", answered_by="",
+        )
+    )  # fmt: skip
+    file.record("question.asked", {"kind": kind.value, "system": system}, {"question": question_id})
+
+
+def answer(file: CaseFile, question_id: str, said: str, principal: str) -> None:
+    """Write an answer; the caller has checked that it is allowed."""
+    file.connection.execute(
+        sa.update(questions)
+        .where(questions.c.case_id == file.id, questions.c.id == question_id)
+        .values(answer=said, answered_by=principal, answered_at=epoch(file.now))
+    )
+
+
+def load_questions(file: CaseFile) -> tuple[QuestionFacts, ...]:
+    """Read the questions of a case, oldest first."""
+    query = sa.select(questions).where(questions.c.case_id == file.id)
+    return tuple(
+        QuestionFacts(
+            id=row["id"],
+            kind=QuestionKind(row["kind"]),
+            system=row["system"],
+            about=row["about"],
+            deadline=instant(row["deadline"]),
+            answer=row["answer"],
+            answered_by=row["answered_by"],
+        )
+        for row in file.connection.execute(query.order_by(questions.c.asked_at)).mappings()
+    )
+
+
+def overdue(file: CaseFile) -> tuple[str, ...]:
+    """Mark open questions whose deadline has passed as escalated; returns the new ones."""
+    query = sa.select(questions.c.id).where(
+        questions.c.case_id == file.id,
+        questions.c.answer == "",
+        questions.c.deadline <= epoch(file.now),
+        questions.c.escalated_at.is_(None),
+    )
+    late = tuple(file.connection.scalars(query))
+    for question_id in late:
+        file.connection.execute(
+            sa.update(questions)
+            .where(questions.c.case_id == file.id, questions.c.id == question_id)
+            .values(escalated_at=epoch(file.now))
+        )
+    return late
+
+
+def place_hold(
+    file: CaseFile, hold_id: str, kind: str, reason: str, bound_to: str, placed_by: str
+) -> None:
+    """Stop every write of the case until released; placing the same hold twice is one hold."""
+    query = sa.select(holds.c.id).where(holds.c.case_id == file.id, holds.c.id == hold_id)
+    if file.connection.scalar(query) is not None:
+        return
+    file.connection.execute(
+        sa.insert(holds).values(
+            case_id=file.id, id=hold_id, kind=kind, reason=reason, bound_to=bound_to,
+            placed_by=placed_by, placed_at=epoch(file.now),
+        )
+    )  # fmt: skip
+    file.record("hold.placed", {"kind": kind, "by": placed_by, "bound_to": bound_to})
+
+
+def add_release(file: CaseFile, hold_id: str, principal: str) -> frozenset[str]:
+    """Write who released a hold; returns all who have so far."""
+    known = sa.select(releases.c.principal).where(
+        releases.c.case_id == file.id, releases.c.hold_id == hold_id
+    )
+    before = frozenset(file.connection.scalars(known))
+    if principal not in before:
+        file.connection.execute(
+            sa.insert(releases).values(
+                case_id=file.id, hold_id=hold_id, principal=principal, at=epoch(file.now)
+            )
+        )
+    return before | {principal}
+
+
+def end_hold(file: CaseFile, hold_id: str) -> None:
+    """Lift a hold; the caller has counted the releases."""
+    file.connection.execute(
+        sa.update(holds)
+        .where(holds.c.case_id == file.id, holds.c.id == hold_id)
+        .values(released_at=epoch(file.now))
+    )
+
+
+def load_holds(file: CaseFile) -> tuple[HoldFacts, ...]:
+    """Read the holds that still stand."""
+    query = sa.select(holds).where(holds.c.case_id == file.id, holds.c.released_at.is_(None))
+    return tuple(
+        HoldFacts(row["id"], row["kind"], row["reason"])
+        for row in file.connection.execute(query.order_by(holds.c.placed_at)).mappings()
+    )
+
+
+def approve(file: CaseFile, stage: Stage, principal: str, bound_to: str) -> None:
+    """Write one approval; the same person's later approval replaces the earlier one."""
+    where = sa.and_(
+        approvals.c.case_id == file.id,
+        approvals.c.stage == stage.value,
+        approvals.c.principal == principal,
+    )
+    file.connection.execute(sa.delete(approvals).where(where))
+    file.connection.execute(
+        sa.insert(approvals).values(
+            case_id=file.id, stage=stage.value, principal=principal, bound_to=bound_to,
+            at=epoch(file.now),
+        )
+    )  # fmt: skip
+
+
+def load_approvals(file: CaseFile, bound_to: str | None = None) -> dict[Stage, int]:
+    """Count approvals by stage; with ``bound_to``, only those for exactly that plan."""
+    query = sa.select(approvals.c.stage, sa.func.count()).where(approvals.c.case_id == file.id)
+    if bound_to is not None:
+        query = query.where(approvals.c.bound_to == bound_to)
+    rows = file.connection.execute(query.group_by(approvals.c.stage))
+    return {Stage(stage): number for stage, number in rows}
+
+
+def store_reading(file: CaseFile, outcome: str, source: str, read_at: datetime) -> None:
+    """Keep the newest answer of HR (Law 7)."""
+    file.connection.execute(sa.delete(readings).where(readings.c.case_id == file.id))
+    file.connection.execute(
+        sa.insert(readings).values(
+            case_id=file.id, read_at=epoch(read_at), outcome=outcome, source=source
+        )
+    )
+
+
+def load_reading(file: CaseFile) -> HrFacts | None:
+    """Read the newest answer of HR."""
+    query = sa.select(readings).where(readings.c.case_id == file.id)
+    row = file.connection.execute(query).mappings().first()
+    return HrFacts(row["outcome"], instant(row["read_at"])) if row else None
