@@ -1,1 +1,1 @@
-"""Measurements, printed as ratios taken in one run (`make bench`). Not tests: no build fails by them."""
+"""Measurements, printed as ratios taken in one run (`make bench`). No build fails by them."""
