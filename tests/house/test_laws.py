@@ -21,6 +21,11 @@ PLANTED = (
         "try:\n    f()\nexcept (OSError, BaseException):\n    g()\n",
     ),
     ("no_broad_except", "policies/x.py", "import contextlib\ncontextlib.suppress(Exception)\n"),
+    (
+        "no_broad_except",
+        "reconcile/x.py",
+        "try:\n    f()\nexcept Exception:\n    if g():\n        raise\n",
+    ),
     ("no_code_from_data", "reconcile/x.py", "import pickle\n"),
     ("no_code_from_data", "tests/x.py", "from marshal import loads\n"),
     ("no_code_from_data", "policies/x.py", "eval('1')\n"),
@@ -51,6 +56,11 @@ PLANTED = (
 
 # law, where, text: none of these may be found.
 INNOCENT = (
+    (
+        "no_broad_except",
+        "reconcile/x.py",
+        "try:\n    f()\nexcept BaseException:\n    roll_back()\n    raise\n",
+    ),
     ("no_broad_except", "reconcile/x.py", "try:\n    f()\nexcept OSError:\n    raise\n"),
     (
         "no_code_from_data",

@@ -56,8 +56,11 @@ install_packages() {
   as_root chmod 755 "$POLICY"
   # A machine that has never asked for the lists knows no candidate: ask then, and only then.
   if ! apt-cache show "$@" >/dev/null 2>&1; then apt update; fi
-  apt install -y --no-install-recommends "$@" >/dev/null \
-    || { apt update && apt install -y --no-install-recommends "$@" >/dev/null; }
+  apt install -y --no-install-recommends "$@" >/dev/null || {
+    apt update
+    local package  # one by one: a package that this release lacks must not keep the others away
+    for package in "$@"; do apt install -y --no-install-recommends "$package" >/dev/null || true; done
+  }
   trap - EXIT
   restore_policy
 }
@@ -80,7 +83,8 @@ install_npm_package() {
   if command -v npm >/dev/null; then
     mkdir -p "$NPM_FOLDER"
     echo "installing for the tests: $NPM_PACKAGE"
-    npm install --prefix "$NPM_FOLDER" --no-audit --no-fund --ignore-scripts --loglevel=error \
+    npm install --prefix "$NPM_FOLDER" --no-audit --no-fund --no-update-notifier \
+      --ignore-scripts --loglevel=error \
       "$NPM_PACKAGE" </dev/null >/dev/null || left_out+=("$NPM_PACKAGE")
   else
     left_out+=("$NPM_PACKAGE (no npm)")
