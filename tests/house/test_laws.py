@@ -78,6 +78,7 @@ INNOCENT = (
     ("sizes", "reconcile/x.py", "\n" * 600),
     ("sizes", "tests/x.py", "def f():\n" + "    g()\n" * 79),
     ("docstrings", "reconcile/x.py", '"""X."""\nclass _Hidden:\n    x = 1\n'),
+    ("docstrings", "tests/x.py", '"""X."""\nclass World:\n    x = 1\n'),
     ("tests_say_what_they_show", "tests/x.py", 'def test_x():\n    """Shows."""\n'),
     ("tests_do_not_sleep", "tests/support/waiting.py", "import time\ntime.sleep(1)\n"),
     ("no_mocks", "tests/x.py", "import unittest\n"),
