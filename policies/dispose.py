@@ -1,0 +1,214 @@
+"""What a policy wants done with one holding, and which rule says so.
+
+The planner calls :func:`dispose` for every holding that a survey found. Rules are weighed word by
+word: of all rules that cover the kind and whose condition holds, the weightiest that says anything
+about a word decides that word. A word that no rule decides has the safe default. Laws stand above
+every rule and are applied last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any, Final
+
+from connectors.contract import HoldingState, Kind
+from policies.expressions import Values, bind
+from policies.fields import HOLDING
+from policies.model import (
+    Exclusion,
+    HoldingRule,
+    Need,
+    Policy,
+    Revocation,
+    Transfer,
+)
+
+SAFE_DEFAULT: Final = "safe default"
+"""What :attr:`Disposition.rule` says when no rule decided anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disposition:
+    """What is wanted of one holding.
+
+    ``transfer`` is ``REQUIRED`` for every sole holding that would be taken away (Law 5), so that
+    ``WHEN_SOLE`` only remains where the holding is not sole. ``wanted`` is the state in which the
+    case may close: ``LIVE`` leaves it alone, ``CONTAINED`` waits for ``destroy``. ``retain`` is how
+    long the backup stays; None: as the vault is configured. ``rule`` is ``file:line`` of the
+    weightiest rule that decided a word. ``uncovered``: no rule decided any.
+    """
+
+    contain: bool
+    preserve: bool
+    transfer: Transfer
+    revoke: Revocation
+    destroy: bool
+    retain: timedelta | None
+    wanted: HoldingState
+    rule: str
+    why: str
+    uncovered: bool = False
+    excluded: Exclusion | None = None
+
+    @property
+    def must_transfer(self) -> bool:
+        """Whether it may only be taken away after a successor was seen to have it."""
+        return self.transfer is Transfer.REQUIRED
+
+
+def dispose(policy: Policy, system: str, kind: Kind, *, sole: bool, on: date) -> Disposition:
+    """Decide one holding. Pure and total: every kind of the vocabulary has an answer.
+
+    ``on`` is the civil day by which exclusions expire.
+    """
+    exclusion = _exclusion_of(policy, system, kind, on)
+    if exclusion is not None:
+        return _left_alone(exclusion)
+    decided, notes = _weigh(policy, system, kind, sole=sole)
+    decisions = [f"{word} by {rule.position.rule} '{rule.pattern}'" for word, rule in decided]
+    words = _Words.of(kind, decided)
+    words, laws = words.under_the_laws(sole=sole)
+    uncovered = not decided
+    first = max((rule for _, rule in decided), key=lambda rule: rule.precedence, default=None)
+    if uncovered:
+        decisions = [f"no rule covers '{kind}', so the {SAFE_DEFAULT} holds"]
+    return Disposition(
+        contain=words.contain,
+        preserve=words.preserve,
+        transfer=words.transfer,
+        revoke=words.revoke,
+        destroy=words.destroy,
+        retain=words.retain,
+        wanted=words.wanted,
+        rule=first.position.rule if first else SAFE_DEFAULT,
+        why="; ".join([*decisions, *laws, *notes]),
+        uncovered=uncovered,
+    )
+
+
+def excluded(policy: Policy, system: str, on: date) -> Exclusion | None:
+    """The exclusion that leaves a whole system alone on this day.
+
+    Law 4: all systems by default; an expired exclusion, or one of some kinds only, does not count.
+    """
+    whole = (one for one in policy.exclusions if one.system == system and not one.kinds)
+    return next((one for one in whole if one.counts_on(on)), None)
+
+
+def applicable(
+    policy: Policy, system: str, kind: Kind, *, sole: bool
+) -> tuple[tuple[HoldingRule, ...], tuple[str, ...]]:
+    """The rules that hold for such a holding, the weightiest first, and why others could not."""
+    rules = policy.rules_by_kind[kind]
+    values: Values | None = None
+    holding, notes = [], []
+    for rule in rules:
+        if rule.systems and system not in rule.systems:
+            continue
+        if rule.when is not None:
+            values = values or bind({"system": system, "kind": kind, "sole": sole}, HOLDING)
+            verdict = rule.when.evaluate(values)
+            if verdict.reason:
+                notes.append(f"{rule.position.rule} does not hold: {verdict.reason}")
+            if not verdict.holds:
+                continue
+        holding.append(rule)
+    return tuple(holding), tuple(notes)
+
+
+def _weigh(
+    policy: Policy, system: str, kind: Kind, *, sole: bool
+) -> tuple[tuple[tuple[str, HoldingRule], ...], tuple[str, ...]]:
+    """Which rule decides each word."""
+    rules, notes = applicable(policy, system, kind, sole=sole)
+    deciding = (
+        (word, next((rule for rule in rules if getattr(rule, word) is not None), None))
+        for word in WORDS
+    )
+    return tuple((word, rule) for word, rule in deciding if rule is not None), notes
+
+
+WORDS: Final = ("contain", "preserve", "transfer", "revoke", "destroy", "retain")
+"""The words that a holding rule may decide."""
+
+
+def deciding_rules(
+    policy: Policy, system: str, kind: Kind, *, sole: bool
+) -> tuple[tuple[str, HoldingRule], ...]:
+    """(word, rule) for every word that a rule decides; for ``explain`` and ``lint``."""
+    return _weigh(policy, system, kind, sole=sole)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """The decided words over the safe default of a kind."""
+
+    contain: bool = True
+    preserve: bool = True
+    transfer: Transfer = Transfer.WHEN_SOLE
+    revoke: Revocation = Revocation.ON_TIME
+    destroy: bool = False
+    retain: timedelta | None = None
+
+    @classmethod
+    def of(cls, kind: Kind, decided: Iterable[tuple[str, HoldingRule]]) -> _Words:
+        safe = cls(revoke=Revocation.NEVER) if _stays_until_destroy(kind) else cls()
+        return replace(safe, **{word: _plain(getattr(rule, word)) for word, rule in decided})
+
+    @property
+    def wanted(self) -> HoldingState:
+        if self.revoke is not Revocation.NEVER:
+            return HoldingState.GONE
+        return HoldingState.CONTAINED if self.contain else HoldingState.LIVE
+
+    def under_the_laws(self, *, sole: bool) -> tuple[_Words, list[str]]:
+        """Raise what the laws demand, and say so."""
+        words, laws = self, []
+        taken = words.revoke is not Revocation.NEVER or words.destroy
+        if sole and taken and words.transfer is not Transfer.REQUIRED:
+            # Law 5: the last owner of a thing is never removed as it is.
+            words = replace(words, transfer=Transfer.REQUIRED)
+            laws.append("transfer is required because nobody else has it (Law 5)")
+        if words.transfer is Transfer.REQUIRED and words.revoke is Revocation.WITH_CONTAIN:
+            # Law 3: contain never waits, so what must be handed over first is revoked on time.
+            words = replace(words, revoke=Revocation.ON_TIME)
+            laws.append("revoke waits for the transfer (Law 3)")
+        return words, laws
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - a word of any type passes through
+    return value is Need.REQUIRED if isinstance(value, Need) else value
+
+
+def _stays_until_destroy(kind: Kind) -> bool:
+    """Accounts and their passwords are disabled and stay so until ``destroy``."""
+    return kind.startswith("account.") or kind == "credential.password"
+
+
+def _exclusion_of(policy: Policy, system: str, kind: Kind, on: date) -> Exclusion | None:
+    return next(
+        (
+            one
+            for one in policy.exclusions
+            if one.system == system and one.counts_on(on) and one.covers(kind)
+        ),
+        None,
+    )
+
+
+def _left_alone(exclusion: Exclusion) -> Disposition:
+    until = f" until {exclusion.until.isoformat()}" if exclusion.until else ""
+    return Disposition(
+        contain=False,
+        preserve=False,
+        transfer=Transfer.NEVER,
+        revoke=Revocation.NEVER,
+        destroy=False,
+        retain=None,
+        wanted=HoldingState.LIVE,
+        rule=exclusion.position.rule if exclusion.position else SAFE_DEFAULT,
+        why=f"excluded{until}: {exclusion.reason}",
+        excluded=exclusion,
+    )
