@@ -111,7 +111,7 @@ class Database:
                 tries += 1
 
     def now(self) -> sa.ColumnElement[float]:
-        """Return the clock of the database as SQL: seconds since 1970, so node clocks never matter."""
+        """Return the database's clock as SQL, in seconds since 1970: node clocks never matter."""
         if self.is_postgresql:
             return sa.cast(sa.literal_column("extract(epoch from clock_timestamp())"), sa.Double)
         return sa.literal_column("((julianday('now') - 2440587.5) * 86400.0)", sa.Double)

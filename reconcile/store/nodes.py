@@ -1,7 +1,7 @@
 """The table of running processes and until when each is known to live.
 
 Read and written by the engine's lease and reaper, read by nobody else. A row is a process start,
-not a machine: a restarted daemon is a new node, so an old one's jobs can never be taken for its own.
+not a machine: a restarted daemon is a new node, never mistaken for the one whose work it takes.
 """
 
 import sqlalchemy as sa
