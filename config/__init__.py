@@ -1,5 +1,9 @@
-"""Settings: their types, how they are loaded, and references to secrets.
+"""Settings types, loading, secret references and the example file. Only the roof imports it.
 
-Only the roof (`deprovisioner`) imports this package: the floors below are given values, not
-settings files.
+It builds nothing: ``deprovisioner.wiring`` turns settings into connectors, tables and threads.
 """
+
+from config.load import ConfigError, load
+from config.settings import Settings
+
+__all__ = ["ConfigError", "Settings", "load"]
