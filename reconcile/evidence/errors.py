@@ -63,7 +63,7 @@ class NotVerified(EvidenceError):
             "  The evidence was damaged, changed, or signed by another key than the one you trust."
         )
         lines.append(
-            "  Keep this file, ask for the bundle again, and compare the key's fingerprint by voice."
+            "  Keep this file, ask for the bundle again, compare the key's fingerprint by voice."
         )
         return "\n".join(lines)
 
