@@ -1,8 +1,10 @@
 """What the house promises on paper is so: commands, locks, reasons, links and words."""
 
+import itertools
 import os
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -121,6 +123,39 @@ def test_links_inside_the_repository_lead_somewhere(document: Path) -> None:
     targets = re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", text)
 
     assert [target for target in targets if not (document.parent / target).exists()] == []
+
+
+def commands_in_documents() -> list[tuple[str, ...]]:
+    """Return each `$ deprovisioner ...` line of the documents, from the first word after the name.
+
+    What follows a `#` on the line is talk. Examples of installing are not ours to check.
+    """
+    found = set()
+    for document in DOCUMENTS:
+        for line in document.read_text(encoding="utf-8").splitlines():
+            match = re.match(r"\s*\$ (?:\S+ -m )?deprovisioner (.*)", line)
+            if match:
+                found.add(tuple(match[1].partition(" #")[0].split()))
+    return sorted(found)
+
+
+@pytest.mark.parametrize("words", commands_in_documents(), ids=" ".join)
+def test_a_command_in_a_document_is_one_that_the_program_has(words: tuple[str, ...]) -> None:
+    """Each command and option that a document shows stands in the program's own help."""
+    command = list(itertools.takewhile(lambda word: re.fullmatch(r"[a-z][a-z-]*", word), words))
+    options = {word.partition("=")[0] for word in words if word.startswith("--")}
+    result = subprocess.run(
+        [sys.executable, "-m", "deprovisioner", *command, "--help"],
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert result.returncode == 0, result.stderr
+    assert {option for option in options if option not in result.stdout} == set()
 
 
 def test_every_decision_is_listed() -> None:
