@@ -26,8 +26,10 @@ _BUSY_SECONDS: Final = 30.0
 _POOL: Final = 20
 _OURS_ONLY: Final = 0o600
 _NETWORK: Final = frozenset(
-    "9p afs beegfs ceph cifs fuse.glusterfs fuse.s3fs fuse.sshfs glusterfs lustre "
-    "nfs nfs4 smb2 smb3 smbfs virtiofs".split()
+    {
+        *("nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "afs", "9p", "virtiofs"),
+        *("ceph", "glusterfs", "lustre", "beegfs", "fuse.glusterfs", "fuse.s3fs", "fuse.sshfs"),
+    }
 )
 """File systems whose locks or memory maps SQLite's journal cannot trust (sqlite.org/wal.html)."""
 

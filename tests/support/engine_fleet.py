@@ -95,9 +95,9 @@ class Fleet:
     ended: dict[int, float] = field(default_factory=dict)
     """When each killed process ended: what it had begun ends there."""
 
-    def start(self, **changes: float) -> Node:
+    def start(self, *, die_before_commit: int = 0) -> Node:
         """Start one more node and wait until it runs."""
-        options = json.dumps(asdict(replace(self.options, **changes)))
+        options = json.dumps(asdict(replace(self.options, die_before_commit=die_before_commit)))
         with (self.folder / "errors").open("a") as errors:
             process = subprocess.Popen(
                 [sys.executable, "-m", "tests.support.engine_node", options],

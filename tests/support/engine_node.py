@@ -252,7 +252,7 @@ class TinyCore:
             self._call(row, "-", lambda: None)
             flaky = row.seq == CONTAIN and row.starts == 1 and str(row.case_id).endswith("3")
             if flaky:
-                raise ConnectionError("one call in ten fails once, as handlers do")
+                raise ConnectionError("one case in ten sees a handler raise, once")
             return True
         folder = Path(self.options.outside) / str(row.case_id)
         there = sorted(path.name for path in folder.iterdir())

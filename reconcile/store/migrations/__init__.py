@@ -1,0 +1,1 @@
+"""Alembic's environment and the steps of our schema; loaded by path through `store.migrate`."""
