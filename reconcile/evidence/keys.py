@@ -25,14 +25,15 @@ KEY_ID_SIZE: Final = 4
 _SECRET_PREFIX: Final = "PRIVATE+KEY+"  # noqa: S105 - the marker of the form, not a secret
 
 _PRIME: Final = 2**255 - 19
+_ORDER_8_Y: Final = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
 # The y of the eight points of low order. Under such a key one signature verifies any message.
 _LOW_ORDER_Y: Final = frozenset(
     {
         0,
         1,
         _PRIME - 1,
-        0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826,
-        0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD83D3D706A17C7,
+        _ORDER_8_Y,
+        _PRIME - _ORDER_8_Y,
     }
 )
 

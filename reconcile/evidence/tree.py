@@ -68,11 +68,11 @@ def verify_consistency(
     """
     if not 0 < old <= new <= LARGEST_SIZE:
         raise NotVerified("the old tree is empty or larger than the new one")
-    _check_hashes(old_root, new_root, *proof)
     if old == new:
         if proof or not compare_digest(old_root, new_root):
             raise NotVerified("two trees of one size differ, or a proof is given where none is due")
         return
+    _check_hashes(old_root, new_root, *proof)
     path = list(proof)
     if old & (old - 1) == 0:
         path.insert(0, old_root)
