@@ -116,6 +116,7 @@ _ALL: Final[tuple[Callable[[Rig], None], ...]] = (
     reads.probe_changes_nothing,
     reads.card_and_close_need_no_network,
     reads.threads_have_their_own_instance,
+    writes.effects_match_holdings_in_order,
     writes.contained_is_seen_by_the_verifier,
     writes.second_contain_is_already,
     writes.revoked_is_gone_for_the_verifier,

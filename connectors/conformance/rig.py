@@ -163,11 +163,15 @@ def survey(rig: Rig, credential: Credential, account: Account) -> Reading[Holdin
 
 
 def actionable(card: Card, holdings: Sequence[Holding], stage: Stage) -> list[Holding]:
-    """Holdings that the card says this stage works on, sole ones and duties left out."""
+    """Holdings that the card says this stage works on, without duties.
+
+    Sole ones are only handed over, never worked on otherwise (Law 5).
+    """
     chosen = []
     for holding in holdings:
         support = card.support(holding.kind)
-        if support and stage in support.stages and not holding.sole and not holding.duty:
+        may = stage is Stage.TRANSFER or not holding.sole
+        if support and stage in support.stages and may and not holding.duty:
             chosen.append(holding)
     return chosen
 
@@ -186,16 +190,16 @@ Write = Callable[[Account, Sequence[Holding]], Sequence[Effect]]
 
 
 def write(act: Write, card: Card, account: Account, holdings: Sequence[Holding]) -> list[Effect]:
-    """Make the calls for ``holdings``; every call answers one effect per holding, in order."""
-    effects: list[Effect] = []
+    """Make the calls for ``holdings``; effects are matched by key and come in their order.
+
+    That the connector itself keeps the order is a check of its own.
+    """
+    answered: dict[str, Effect] = {}
     for call in calls(card, holdings):
-        answered = list(act(account, call))
-        expect(
-            [effect.holding_key for effect in answered] == [holding.key for holding in call],
-            f"effects do not match the holdings of the call one by one: {kinds_of(call)}",
-        )
-        effects.extend(answered)
-    return effects
+        answered |= {effect.holding_key: effect for effect in act(account, call)}
+    missing = [holding for holding in holdings if holding.key not in answered]
+    expect(not missing, f"no effect answered for: {kinds_of(missing)}")
+    return [answered[holding.key] for holding in holdings]
 
 
 def settle(rig: Rig, card: Card, effects: Sequence[Effect]) -> None:

@@ -13,6 +13,7 @@ from connectors.conformance.rig import (
     Scene,
     Situation,
     account_of,
+    calls,
     claimed,
     expect,
     keys_in,
@@ -45,14 +46,24 @@ def _fresh(opening: Scene) -> list[Holding]:
     return list(gather(opening.connector.survey(opening.account)).items)
 
 
-def _first(opening: Scene, stage: Stage, rig: Rig) -> list[Holding]:
+def _act(opening: Scene, stage: Stage, rig: Rig) -> list[tuple[Holding, Effect]]:
+    """Take a stage on everything it works on and let it settle; nothing may be refused."""
     chosen = opening.of(stage)
     effects = write(opening.act(stage), opening.card, opening.account, chosen)
     for holding, effect in zip(chosen, effects, strict=True):
-        wanted = CONFIRMED if holding.state is HoldingState.LIVE else tuple(Outcome)
-        expect(effect.outcome in wanted, f"{holding.kind}: first {stage} is {effect.outcome}")
+        said = effect.outcome
+        expect(said is not Outcome.REFUSED, f"{holding.kind}: {stage} refused: {effect.why}")
     settle(rig, opening.card, effects)
-    return chosen
+    return list(zip(chosen, effects, strict=True))
+
+
+def _first(opening: Scene, stage: Stage, rig: Rig) -> list[Holding]:
+    """Take the first stage of a fresh world: what is live is done now, not found done."""
+    acted = _act(opening, stage, rig)
+    for holding, effect in acted:
+        done = effect.outcome in CONFIRMED or holding.state is not HoldingState.LIVE
+        expect(done, f"{holding.kind}: first {stage} is {effect.outcome}")
+    return [holding for holding, _ in acted]
 
 
 def _again(opening: Scene, stage: Stage, rig: Rig) -> None:
@@ -65,6 +76,17 @@ def _again(opening: Scene, stage: Stage, rig: Rig) -> None:
         if effect.outcome is not Outcome.ALREADY
     ]
     expect(not wrong, f"second {stage} is not already: {', '.join(wrong)}")
+
+
+def effects_match_holdings_in_order(rig: Rig) -> None:
+    """A call answers exactly one effect per holding, in the order of the holdings."""
+    with scene(rig) as opening:
+        chosen = opening.of(Stage.CONTAIN)
+        for call in calls(opening.card, chosen):
+            effects = opening.act(Stage.CONTAIN)(opening.account, call)
+            keys = [effect.holding_key for effect in effects]
+            in_order = keys == [holding.key for holding in call]
+            expect(in_order, f"effects of one call do not match its holdings: {kinds_of(call)}")
 
 
 def contained_is_seen_by_the_verifier(rig: Rig) -> None:
@@ -167,15 +189,7 @@ def transferred_is_seen_by_the_verifier(rig: Rig) -> None:
     """After transfer the successor holds the same thing, and a second transfer is already."""
     with scene(rig) as opening:
         transfer = claimed(opening.connector, Transfers).transfer
-        supported = {
-            support.kind for support in opening.card.supports if Stage.TRANSFER in support.stages
-        }
-        chosen = [
-            holding
-            for holding in opening.holdings
-            if holding.kind in supported and not holding.duty
-        ]
-        expect(chosen, "the rig's leaver holds nothing that can be transferred")
+        chosen = opening.of(Stage.TRANSFER)
         successor = account_of(opening.connector, rig.successor)
         effects: list[Effect] = []
         for holding in chosen:
@@ -205,7 +219,7 @@ def renamed_in_between_is_the_same_object(rig: Rig) -> None:
             if any(stage in support.stages for support in opening.card.supports)
         ]
         for stage in stages:
-            chosen = _first(opening, stage, rig)
+            chosen = [holding for holding, _ in _act(opening, stage, rig)]
             seen = survey(rig, Credential.VERIFY, opening.account)
             live = keys_in(seen.items, HoldingState.LIVE) & keys_in(chosen)
             expect(not live, f"{stage} after a rename left {len(live)} holdings live")
@@ -218,7 +232,7 @@ def nobody_else_is_touched(rig: Rig) -> None:
     with scene(rig) as opening:
         for stage in (Stage.CONTAIN, Stage.REVOKE):
             if any(stage in support.stages for support in opening.card.supports):
-                _first(opening, stage, rig)
+                _act(opening, stage, rig)
             expect(dict(rig.bystanders()) == others, f"{stage} changed somebody else")
 
 

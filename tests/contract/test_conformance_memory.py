@@ -1,0 +1,87 @@
+"""The reference connector passes the suite, and the suite has teeth: each sin fails its own check."""
+
+from pathlib import Path
+
+import pytest
+
+from connectors.conformance import CHECKS, Check, Verdict, judge, run
+from connectors.memory import MemoryConnector
+from tests.support import sinners
+from tests.support.memory_rig import opens
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=str)
+def test_the_reference_connector_keeps_the_contract(check: Check) -> None:
+    """The remembered world's connector passes every check; none is skipped or not claimed."""
+    result = judge(check, opens())
+
+    assert result.verdict is Verdict.PASSED, result
+
+
+def test_the_reference_connector_keeps_it_over_a_file(tmp_path: Path) -> None:
+    """The same suite passes when every connector opens the world's file by itself."""
+    results = run(opens(path=tmp_path / "world.sqlite"))
+
+    assert [result for result in results if result.verdict is not Verdict.PASSED] == []
+
+
+# The check with new names repeats contain and revoke and looks at everybody, so a sin in those
+# shows there again; an early end makes every read incomplete. Elsewhere one sin is one check.
+RENAMED = "renamed-in-between-is-the-same-object"
+SINS: dict[type[MemoryConnector], set[str]] = {
+    sinners.ReadsOnePageOnly: {"page-size-one-equals-a-big-page"},
+    sinners.EndsEveryPage: {"only-the-last-page-ends", "page-size-one-equals-a-big-page"},
+    sinners.BelievesCutReads: {"truncated-read-is-blind"},
+    sinners.ImaginesTheCanary: {"hidden-canary-is-blind"},
+    sinners.ForgetsItsGaps: {"hidden-target-is-blind"},
+    sinners.LooksForNobodyWithoutCanary: {"nobody-carries-a-canary"},
+    sinners.FindsTheNamesakeSurely: {"finds-by-immutable-match"},
+    sinners.ShowsPreImagesToAnybody: {"pre-image-with-act-only"},
+    sinners.ForgetsAKindOnItsCard: {"card-covers-what-is-reported"},
+    sinners.VerifierSeesLess: {"both-credentials-see-the-same"},
+    sinners.ListsOnePage: {"lists-everybody"},
+    sinners.NamesFilesAfterPeople: {"exports-stream"},
+    sinners.ReportsOldActivity: {"activity-is-a-complete-read"},
+    sinners.ProbesByWriting: {"probe-changes-nothing"},
+    sinners.CardNeedsTheNetwork: {"card-and-close-need-no-network"},
+    sinners.SharesABuffer: {"threads-have-their-own-instance"},
+    sinners.ContainsOnlyInWords: {"contained-is-seen-by-the-verifier", RENAMED},
+    sinners.SaysDoneTwice: {"second-contain-is-already"},
+    sinners.RevokesDoneTwice: {"second-revoke-is-already"},
+    sinners.RevokesOnlyInWords: {"revoked-is-gone-for-the-verifier", RENAMED},
+    sinners.StumblesOverTheVanished: {"vanished-before-write-is-already"},
+    sinners.RemovesTheLastMember: {"sole-is-never-removed"},
+    sinners.HandsOverInWords: {"transferred-is-seen-by-the-verifier"},
+    sinners.AddressesByLogin: {"renamed-in-between-is-the-same-object"},
+    sinners.EmptiesTheWholeGroup: {"nobody-else-is-touched", RENAMED},
+    sinners.DestroysTwice: {"destroyed-is-gone"},
+    sinners.BelievesSilence: {"silent-success-is-not-done"},
+    sinners.VerifierMayWrite: {"verifier-cannot-write"},
+    sinners.RestoresThePasswordEmpty: {"contain-is-undone"},
+    sinners.RestoresNoAlias: {"revoke-is-undone"},
+    sinners.MovesInsteadOfSharing: {"transfer-is-undone"},
+    sinners.TakesSilenceForRefusal: {"unreachable-is-transient"},
+    sinners.TakesSlownessForRefusal: {"slow-is-transient"},
+    sinners.DropsTheWait: {"throttled-says-when"},
+    sinners.TakesDeathForPatience: {"denied-is-unauthorised"},
+    sinners.TakesNonsenseForPatience: {"garbled-is-malformed"},
+    sinners.LeaksItsLibrary: {"only-faults-escape"},
+    sinners.TalksAboutPeople: {"fault-texts-name-nobody"},
+    sinners.AnswersOutOfOrder: {"effects-match-holdings-in-order"},
+}
+
+
+@pytest.mark.parametrize("sinner", SINS, ids=lambda sinner: sinner.__name__)
+def test_a_sinner_fails_its_own_check(sinner: type[MemoryConnector]) -> None:
+    """Each broken connector fails exactly the check that is about its sin, and no other."""
+    results = run(opens(sinner))
+
+    failed = {result.check for result in results if result.verdict is Verdict.FAILED}
+    assert failed == SINS[sinner], [r for r in results if r.verdict is Verdict.FAILED]
+
+
+def test_every_check_has_a_sinner() -> None:
+    """No check is without somebody who fails it, so none can be hollow."""
+    caught = set().union(*SINS.values())
+
+    assert {check.name for check in CHECKS} - caught == set()
