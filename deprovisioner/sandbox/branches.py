@@ -167,7 +167,8 @@ def _odd_accounts(company: "Company", secret: Callable[[], str]) -> Iterable[Dir
         yield _entry(
             _below(f"uid={login}", "people"), posix,
             uid=[login], cn=[login], sn=[login], description=[words],
-            userPassword=_hashed(secret()), uidNumber=[str(number)], gidNumber=["20000"], homeDirectory=[f"/home/{login}"], **extra,
+            userPassword=_hashed(secret()), uidNumber=[str(number)], gidNumber=["20000"],
+            homeDirectory=[f"/home/{login}"], **extra,
         )  # fmt: skip
 
 
