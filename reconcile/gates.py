@@ -17,6 +17,7 @@ from reconcile.facts import HR, WRITES, OperationState, QuestionKind, Step
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from connectors.contract import Card, Kind
     from reconcile.facts import CaseFacts, OperationFacts, SystemFacts
 
 
@@ -39,6 +40,12 @@ _BEFORE: Final[dict[Step, tuple[Step, ...]]] = {
 """What must be observed done first in the same system (Law 3: contain is not in the left column)."""
 
 STAGES: Final[dict[Step, Stage]] = {Step(stage.value): stage for stage in Stage}
+
+
+def supports(card: Card, kind: Kind, step: Step) -> bool:
+    """Say whether a connector claims a step for a kind of holding."""
+    support = card.support(kind)
+    return support is not None and STAGES.get(step) in support.stages
 
 
 def shut(why: str, until: datetime | None = None) -> Gate:
@@ -152,8 +159,6 @@ def due_at(step: Step, system: SystemFacts, facts: CaseFacts) -> datetime | None
     """Return the instant a step is due by the policy, or by settle time and verification gap."""
     stage = STAGES.get(step)
     if stage:
-        if facts.immediate and stage is not Stage.DESTROY:
-            return min(facts.stage_at[stage], facts.stage_at[Stage.CONTAIN])
         return facts.stage_at[stage]
     if step is Step.VERIFY_FIRST:
         finished = [

@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from connectors.contract import HoldingState, Stage
+from connectors.contract import HoldingState
 from policies.dispose import Revocation, Transfer
 from reconcile.case import CaseState
 from reconcile.closure import Closure, assess, satisfied
 from reconcile.facts import HR, OperationState, QuestionKind, Step
-from reconcile.gates import STAGES, Gate, due_at, gate, termination_confirmed
+from reconcile.gates import STAGES, Gate, due_at, gate, supports, termination_confirmed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,7 +107,7 @@ def _needed(facts: CaseFacts) -> Iterator[PlannedOperation]:
         yield PlannedOperation(HR, Step.CONFIRM)
     for system in facts.covered:
         yield PlannedOperation(system.name, Step.SURVEY)
-        if facts.survey(system.name, Step.SURVEY) is None:
+        if not surveyed(facts, system.name):
             continue
         if facts.state is CaseState.CLOSED:
             if _wants(Step.DESTROY, system, facts):
@@ -131,10 +131,20 @@ def _needed_for_undo(facts: CaseFacts) -> Iterator[PlannedOperation]:
             yield PlannedOperation(system.name, Step.RESTORE)
 
 
+def surveyed(facts: CaseFacts, system: str) -> bool:
+    """Say whether a first survey that could see is there (Law 2)."""
+    survey = facts.survey(system, Step.SURVEY)
+    return survey is not None and not survey.blind
+
+
 def _wants(step: Step, system: SystemFacts, facts: CaseFacts) -> bool:
     if step not in system.abilities:
         return False
-    return any(applies(step, h) for h in facts.holdings if h.system == system.name)
+    return any(
+        applies(step, holding) and (step is Step.DESTROY or supports(system.card, holding.kind, step))
+        for holding in facts.holdings
+        if holding.system == system.name
+    )
 
 
 def applies(step: Step, holding: HoldingFacts) -> bool:
@@ -146,10 +156,7 @@ def applies(step: Step, holding: HoldingFacts) -> bool:
         case Step.PRESERVE:
             return rule.preserve
         case Step.TRANSFER:
-            return rule.transfer is Transfer.REQUIRED or (
-                rule.transfer is Transfer.OPTIONAL
-                or (rule.transfer is Transfer.WHEN_SOLE and holding.sole)
-            )
+            return rule.transfer in {Transfer.REQUIRED, Transfer.OPTIONAL}
         case Step.REVOKE:
             return rule.revoke is not Revocation.NEVER and rule.wanted is HoldingState.GONE
         case Step.DESTROY:
@@ -205,11 +212,33 @@ def _duties(system: SystemFacts, facts: CaseFacts) -> Iterator[PlannedQuestion]:
             name = f"{QuestionKind.DUTY}/{system.name}/gap/{gap.kind}"
             yield PlannedQuestion(name, QuestionKind.DUTY, system.name, gap.kind, gap.duty)
     for holding in facts.holdings:
-        if holding.system == system.name and holding.duty:
-            if holding.disposition.wanted is not HoldingState.LIVE:
-                name = f"{QuestionKind.DUTY}/{system.name}/{holding.number}"
-                about = str(holding.number)
-                yield PlannedQuestion(name, QuestionKind.DUTY, system.name, about, holding.duty)
+        words = _duty_of(holding, system) if holding.system == system.name else ""
+        if words:
+            name = f"{QuestionKind.DUTY}/{system.name}/{holding.number}"
+            about = str(holding.number)
+            yield PlannedQuestion(name, QuestionKind.DUTY, system.name, about, words)
+
+
+def _duty_of(holding: HoldingFacts, system: SystemFacts) -> str:
+    """Return what a person has to do about a holding because the connector cannot."""
+    wanted = holding.disposition.wanted
+    if wanted is HoldingState.LIVE or satisfied(holding.state, wanted):
+        return ""
+    if holding.duty:
+        return holding.duty
+    support = system.card.support(holding.kind)
+    told = support.duty if support else ""
+    if holding.disposition.must_transfer and not supports(system.card, holding.kind, Step.TRANSFER):
+        return told or f"Hand over this {holding.kind} by hand: the connector cannot."
+    if not any(supports(system.card, holding.kind, step) for step in _REACHES[wanted]):
+        return told or f"Take away this {holding.kind} by hand: the connector cannot."
+    return ""
+
+
+_REACHES: Final = {
+    HoldingState.CONTAINED: (Step.CONTAIN, Step.REVOKE),
+    HoldingState.GONE: (Step.REVOKE, Step.TRANSFER, Step.CONTAIN),
+}
 
 
 def _dead_letter(operation: OperationFacts) -> PlannedQuestion:
@@ -262,7 +291,7 @@ def _state(facts: CaseFacts, *, busy: bool, brake: bool, complete: bool) -> Case
     if complete:
         closed = facts.closing and facts.records_published
         return CaseState.CLOSED if closed and facts.state is CaseState.RUNNING else CaseState.RUNNING
-    if any(facts.survey(s.name, Step.SURVEY) is None for s in facts.covered) and not facts.contained:
+    if not facts.contained and not all(surveyed(facts, s.name) for s in facts.covered):
         return CaseState.RECEIVED
     if busy or _in_backoff(facts):
         return CaseState.RUNNING
@@ -293,19 +322,3 @@ def outlook(facts: CaseFacts, now: datetime) -> tuple[tuple[PlannedOperation, da
         why = gate(operation, facts, now).why if operation else ""
         rows.append((planned, due, why))
     return tuple(rows)
-
-
-def pending_holdings(step: Step, facts: CaseFacts, system: str) -> tuple[HoldingFacts, ...]:
-    """List the holdings of a system that a step still has to change."""
-    goal = HoldingState.CONTAINED if step is Step.CONTAIN else HoldingState.GONE
-    return tuple(
-        holding
-        for holding in facts.holdings
-        if holding.system == system and applies(step, holding)
-        if not satisfied(holding.state, goal)
-    )
-
-
-def stage_of(step: Step) -> Stage | None:
-    """Map a step to the stage a policy speaks about; None for the read-only steps."""
-    return STAGES.get(step)

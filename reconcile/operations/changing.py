@@ -1,0 +1,424 @@
+"""The writing loop: contain, transfer, revoke and restore, holding by holding.
+
+For each holding one transaction carries the result of the last call and the intent of the next,
+so that after a crash our own removal is not taken for somebody else's:
+
+1. re-read the system; store what is new, with its pre-image, before anything is changed (Law 9);
+2. settle what an earlier run left: ``calling`` and satisfied now is ours, ``planned`` is not;
+3. for each bundle: intent, guard, call; one failing holding does not stop the others;
+4. re-read again: only what the re-read shows counts (Law 1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from connectors.contract import (
+    Account,
+    Credential,
+    Effect,
+    Holding,
+    HoldingState,
+    Outcome,
+    Reading,
+    kind,
+)
+from connectors.faults import Malformed, Missing, Refused
+from policies.dispose import Disposition, Revocation, dispose
+from reconcile.closure import satisfied
+from reconcile.facts import SETTLED, EffectState, QuestionKind, Step
+from reconcile.gates import supports
+from reconcile.operations.run import Again, Finished, Run
+from reconcile.policy_book import policy_of
+from reconcile.store.holding_rows import (
+    complete_snapshots,
+    load_accounts,
+    load_holdings,
+    store_holdings,
+)
+from reconcile.store.operation_rows import (
+    EffectRow,
+    load_effects,
+    load_operations,
+    mark_effects,
+    plan_effects,
+    reopen,
+    settled_keys,
+)
+from reconcile.store.question_rows import load_questions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from connectors.contract import Connector, Json
+    from reconcile.store.case_file import CaseFile
+    from reconcile.store.holding_rows import HoldingRow
+
+AFTER_CRASH = "ours: seen at the re-read after a crash"
+LATER = "ours: took effect later"
+NOT_BY_US = "not by us"
+
+
+@dataclass(slots=True)
+class Change:
+    """One writing step over everything a person has in one system.
+
+    ``call`` makes the one connector call for a bundle. ``wants`` says whether the policy wants the
+    step for a holding; ``reached`` whether a holding, as re-read, is where the step should bring it.
+    """
+
+    run: Run
+    call: Callable[[Connector, Account, Sequence[Holding]], Sequence[Effect]]
+    wants: Callable[[Disposition, Holding], bool]
+    reached: Callable[[HoldingState, Holding | None], bool]
+    observe: Callable[[Connector], None] = lambda _connector: None
+    """Whatever else has to be read, beside the person's holdings, for ``reached`` to know."""
+    results: dict[str, EffectRow] = field(default_factory=dict)
+    read_back: dict[str, Mapping[str, Json]] = field(default_factory=dict)
+
+    def work(self) -> Finished | Again:
+        """Do the step. Raises faults that concern the whole system."""
+        run = self.run
+        accounts = run.transact(lambda file: load_accounts(file, run.system_name))
+        connector = run.connect(Credential.ACT)
+        try:
+            seen = self._seen(connector, accounts)
+            run.transact(lambda file: self._begin(file, seen), writing=True)
+            for account in accounts:
+                self._each_bundle(connector, account, seen)
+            after = self._seen(connector, accounts)
+        finally:
+            connector.close()
+        return run.transact(lambda file: self._settle(file, after))
+
+    def _seen(self, connector: Connector, accounts: Sequence[Account]) -> dict[str, Holding]:
+        readings: Sequence[Reading[Holding]] = self.run.survey(connector, accounts)
+        self.observe(connector)
+        return {holding.key: holding for reading in readings for holding in reading.items}
+
+    def _begin(self, file: CaseFile, seen: Mapping[str, Holding]) -> None:
+        """Store pre-images and intents before the first write; settle what a crash left."""
+        run, key = self.run, self.run.key
+        gone = {
+            row.key
+            for row in load_holdings(file, run.system_name)
+            if row.state is HoldingState.GONE
+        }
+        store_holdings(file, run.system_name, tuple(seen.values()), whole=True)
+        complete_snapshots(file, run.system_name, tuple(seen.values()))
+        rows = {row.key: row for row in load_holdings(file, run.system_name)}
+        there = set(seen) | (set(rows) - gone)
+        wanted = {name for name in there if self._wanted(file, rows[name], seen.get(name))}
+        known = load_effects(file.connection, key.case_id, key.seq)
+        fresh = sorted(wanted - set(known))
+        plan_effects(file.connection, key.case_id, key.seq, run.token, fresh, file.now)
+        left = [_left_by_crash(row, self._reached(row.key, rows, seen)) for row in known.values()]
+        settled = [row for row in left if row is not None]
+        self._write(file, rows, settled)
+        self.results = {
+            **known,
+            **{name: EffectRow(name, EffectState.PLANNED) for name in fresh},
+            **{row.key: row for row in settled},
+        }
+
+    def _wanted(self, file: CaseFile, row: HoldingRow, seen: Holding | None) -> bool:
+        if not supports(self.run.system.card, kind(row.kind), self.run.step):
+            return False  # the planner has made it a duty of a person
+        policy = policy_of(file, self.run.estate)
+        rule = dispose(policy, row.system, kind(row.kind), sole=row.sole, on=file.now.date())
+        return self.wants(rule, seen or row.snapshot(file))
+
+    def _reached(
+        self, key: str, rows: Mapping[str, HoldingRow], seen: Mapping[str, Holding]
+    ) -> bool:
+        state = seen[key].state if key in seen else HoldingState.GONE
+        return key in rows and self.reached(state, seen.get(key))
+
+    def _each_bundle(
+        self, connector: Connector, account: Account, seen: Mapping[str, Holding]
+    ) -> None:
+        """Call bundle by bundle; the result of one is written with the intent of the next."""
+        run = self.run
+        todo = [
+            holding
+            for holding in seen.values()
+            if holding.account_id == account.native_id
+            if holding.key in self.results and not self.reached(holding.state, holding)
+        ]
+        finished: list[EffectRow] = []
+        for bundle in self._bundles(todo):
+            ready = self._ready(bundle)
+            if not ready:
+                continue
+            intents = [EffectRow(each.key, EffectState.CALLING) for each in ready]
+            run.transact(lambda file, rows=[*finished, *intents]: self._mark(file, rows), writing=True)  # type: ignore[misc]
+            finished = self._call(connector, account, ready)
+        if finished:
+            run.transact(lambda file: self._mark(file, finished))
+
+    def _bundles(self, holdings: Sequence[Holding]) -> list[list[Holding]]:
+        """Group what the system changes in one request (LDAP: lock and scramble)."""
+        groups: dict[str, list[Holding]] = {}
+        for holding in holdings:
+            support = self.run.system.card.support(holding.kind)
+            bundle = support.bundle if support and self.run.step is Step.CONTAIN else ""
+            groups.setdefault(bundle or holding.key, []).append(holding)
+        return sorted(groups.values(), key=lambda group: not group[0].kind.startswith("account"))
+
+    def _ready(self, bundle: Sequence[Holding]) -> list[Holding]:
+        """Law 5: the last owner, admin or member of a thing is never removed as it is."""
+        if self.run.step is not Step.REVOKE:
+            return list(bundle)
+        for holding in bundle:
+            if holding.sole:
+                why = "sole holder: it is handed over first"
+                self.results[holding.key] = EffectRow(holding.key, EffectState.REFUSED, why=why)
+        return [holding for holding in bundle if not holding.sole]
+
+    def _call(
+        self, connector: Connector, account: Account, ready: Sequence[Holding]
+    ) -> list[EffectRow]:
+        """Make one call. Refusals and odd answers concern these holdings; the rest goes on."""
+        self.run.guard()
+        try:
+            effects = self.call(connector, account, ready)
+        except (Refused, Missing, Malformed) as fault:
+            state = EffectState.REFUSED if isinstance(fault, Refused) else EffectState.CALLING
+            why = f"{fault} {fault.code}".strip()
+            rows = [EffectRow(each.key, state, why=why) for each in ready]
+        else:
+            rows = [self._row(effect) for effect in effects]
+        self.results.update({row.key: row for row in rows})
+        return rows
+
+    def _row(self, effect: Effect) -> EffectRow:
+        self.read_back[effect.holding_key] = {
+            **effect.read_back,
+            **({"request": effect.native_request_id} if effect.native_request_id else {}),
+        }
+        state = {
+            Outcome.DONE: EffectState.CALLING,  # only the re-read makes it done
+            Outcome.ALREADY: EffectState.CALLING,
+            Outcome.PENDING: EffectState.PENDING,
+            Outcome.REFUSED: EffectState.REFUSED,
+        }[effect.outcome]
+        return EffectRow(
+            effect.holding_key,
+            state,
+            how=f"answered {effect.outcome}",
+            why=effect.why,
+            lost=effect.lost,
+            pending_until=effect.pending_until,
+        )
+
+    def _mark(self, file: CaseFile, rows: Sequence[EffectRow]) -> None:
+        mark_effects(file.connection, self.run.key.case_id, self.run.key.seq, rows, file.now)
+
+    def _settle(self, file: CaseFile, after: Mapping[str, Holding]) -> Finished | Again:
+        """Let the re-read decide about every holding of this step (Law 1)."""
+        store_holdings(file, self.run.system_name, tuple(after.values()), whole=True)
+        rows = {row.key: row for row in load_holdings(file, self.run.system_name)}
+        changed = []
+        for key, row in self.results.items():
+            if row.state in SETTLED:
+                if not self._reached(key, rows, after):
+                    changed.append(EffectRow(key, EffectState.OPEN, why="it came back"))
+                continue
+            changed.append(_decided(row, reached=self._reached(key, rows, after)))
+        self._write(file, rows, [row for row in changed if row != self.results.get(row.key)])
+        self.results.update({row.key: row for row in changed})
+        return self._verdict(file, rows)
+
+    def _write(
+        self, file: CaseFile, rows: Mapping[str, HoldingRow], changed: Sequence[EffectRow]
+    ) -> None:
+        """Write effects and, for each that is decided, its evidence (Law 8)."""
+        self._mark(file, changed)
+        for row in changed:
+            if row.state in SETTLED or row.state is EffectState.REFUSED:
+                _record_effect(self.run, file, rows[row.key], row, self.read_back.get(row.key, {}))
+
+    def _verdict(self, file: CaseFile, rows: Mapping[str, HoldingRow]) -> Finished | Again:
+        open_rows = [row for row in self.results.values() if row.state not in SETTLED]
+        numbers = sorted(rows[row.key].number for row in open_rows if row.key in rows)
+        if not open_rows:
+            return Finished({"holdings": len(self.results)})
+        pending = [row.pending_until for row in open_rows if row.state is EffectState.PENDING]
+        if len(pending) == len(open_rows):
+            known = [at for at in pending if at is not None]
+            return Again("the system is still working", at=max(known, default=None), failed=False)
+        reasons = sorted({row.why for row in open_rows if row.why})
+        told = ", ".join(str(number) for number in numbers[:20])
+        return Again(f"open: holding {told}: {'; '.join(reasons)[:500]}")
+
+
+def _left_by_crash(row: EffectRow, reached: bool) -> EffectRow | None:  # noqa: FBT001 - a fact
+    """Decide about what an earlier run left half done, from the re-read."""
+    if row.state in SETTLED:
+        return None if reached else EffectRow(row.key, EffectState.OPEN, why="it came back")
+    if not reached:
+        return None
+    if row.state is EffectState.CALLING:
+        return EffectRow(row.key, EffectState.DONE, how=AFTER_CRASH, lost=row.lost)
+    if row.how:  # it was answered, and took effect later
+        return EffectRow(row.key, EffectState.DONE, how=LATER, lost=row.lost)
+    return EffectRow(row.key, EffectState.ALREADY, how=NOT_BY_US)
+
+
+def _decided(row: EffectRow, *, reached: bool) -> EffectRow:
+    if not reached:
+        if row.state in {EffectState.PENDING, EffectState.REFUSED}:
+            return row
+        why = row.why or ("answered, and still there" if row.how else "still there")
+        return EffectRow(row.key, EffectState.OPEN, how=row.how, why=why, lost=row.lost)
+    if row.how and row.how != f"answered {Outcome.ALREADY}":
+        return EffectRow(row.key, EffectState.DONE, how="ours", lost=row.lost)
+    return EffectRow(row.key, EffectState.ALREADY, how=NOT_BY_US, lost=row.lost)
+
+
+def _record_effect(
+    run: Run,
+    file: CaseFile,
+    holding: HoldingRow,
+    row: EffectRow,
+    read_back: Mapping[str, Json],
+) -> None:
+    file.record(
+        "effect.recorded",
+        {
+            "system": run.system_name,
+            "stage": run.step.value,
+            "kind": holding.kind,
+            "holding": holding.number,
+            "outcome": row.state.value,
+            "how": row.how,
+            "try": run.key.tries,
+            "not_restorable": row.lost,
+        },
+        {"key": holding.key, "why": row.why, "read_back": read_back},
+    )
+
+
+def contain(run: Run) -> Finished | Again:
+    """Block sign-in, end sessions, suspend; reversible (Law 3: waits for no backup)."""
+
+    def blocked(state: HoldingState, _seen: Holding | None) -> bool:
+        return satisfied(state, HoldingState.CONTAINED)
+
+    outcome = Change(
+        run,
+        lambda connector, account, bundle: connector.contain(account, bundle),  # type: ignore[attr-defined]
+        lambda rule, _holding: rule.contain,
+        blocked,
+    ).work()
+    if isinstance(outcome, Finished):
+        run.transact(_note_contained)
+    return outcome
+
+
+def _note_contained(file: CaseFile) -> None:
+    if file.row["contained_at"] is None:
+        file.update(contained_at=file.now.timestamp())
+
+
+def _gone(state: HoldingState, _seen: Holding | None) -> bool:
+    return state is HoldingState.GONE
+
+
+def revoke(run: Run) -> Finished | Again:
+    """Remove what the policy wants gone; each holding only once it is kept and handed over."""
+    unsafe = run.transact(lambda file: _not_yet_safe(run, file))
+    if unsafe:
+        return Again(f"not preserved or handed over yet: holding {', '.join(map(str, unsafe))}")
+
+    def wanted(rule: Disposition, _holding: Holding) -> bool:
+        return rule.revoke is not Revocation.NEVER and rule.wanted is HoldingState.GONE
+
+    return Change(
+        run,
+        lambda connector, account, bundle: connector.revoke(account, bundle),  # type: ignore[attr-defined]
+        wanted,
+        _gone,
+    ).work()
+
+
+def _not_yet_safe(run: Run, file: CaseFile) -> list[int]:
+    """Law 3: find holdings whose backup or transfer was not observed, and run those steps again."""
+    policy = policy_of(file, run.estate)
+    today = file.now.date()
+    kept = settled_keys(file.connection, file.id, Step.PRESERVE)
+    handed = settled_keys(file.connection, file.id, Step.TRANSFER)
+    by_hand = done_by_hand(file)
+    unsafe, steps = [], set()
+    for row in load_holdings(file, run.system_name):
+        rule = dispose(policy, row.system, kind(row.kind), sole=row.sole, on=today)
+        if row.state is HoldingState.GONE or rule.wanted is not HoldingState.GONE:
+            continue
+        name = (row.system, row.key)
+        if rule.preserve and name not in kept:
+            unsafe.append(row.number)
+            steps.add(Step.PRESERVE)
+        elif rule.must_transfer and name not in handed and row.number not in by_hand:
+            unsafe.append(row.number)
+            steps.add(Step.TRANSFER)
+    for operation in load_operations(file.connection, file.id):
+        if operation.system == run.system_name and operation.step in steps:
+            why = "a holding appeared since"
+            reopen(file.connection, file.id, operation.seq, at=file.now, why=why)
+    return unsafe
+
+
+def done_by_hand(file: CaseFile) -> frozenset[int]:
+    """List the numbers of holdings whose duty a person has confirmed."""
+    return frozenset(
+        int(question.about)
+        for question in load_questions(file)
+        if question.kind is QuestionKind.DUTY and question.answer == "done"
+        if question.about.isdigit()
+    )
+
+
+def restore(run: Run) -> Finished | Again:
+    """Put back, from the pre-images, what this case has changed in the system (Law 9)."""
+    changed = run.transact(lambda file: _changed_by_us(run, file))
+    accounts = run.transact(lambda file: load_accounts(file, run.system_name))
+    connector = run.connect(Credential.ACT)
+    try:
+        for account in accounts:
+            mine = [each for each in changed if each.account_id == account.native_id]
+            run.transact(lambda _file: None, writing=True)
+            run.guard()
+            if mine:
+                connector.restore(account, mine)  # type: ignore[attr-defined]
+        readings = run.survey(connector, accounts)
+    finally:
+        connector.close()
+    now = {holding.key: holding.state for reading in readings for holding in reading.items}
+    missing = [each for each in changed if now.get(each.key) is not each.state]
+    return run.transact(lambda file: _restored(run, file, changed, missing))
+
+
+def _changed_by_us(run: Run, file: CaseFile) -> list[Holding]:
+    ours = {
+        key
+        for step in (Step.CONTAIN, Step.REVOKE, Step.TRANSFER)
+        for system, key in settled_keys(file.connection, file.id, step)
+        if system == run.system_name
+    }
+    return [
+        row.snapshot(file) for row in load_holdings(file, run.system_name) if row.key in ours
+    ]
+
+
+def _restored(
+    run: Run, file: CaseFile, changed: Sequence[Holding], missing: Sequence[Holding]
+) -> Finished | Again:
+    rows = {row.key: row.number for row in load_holdings(file, run.system_name)}
+    numbers = sorted(rows[each.key] for each in missing)
+    control = {"system": run.system_name, "holdings": len(changed), "not_back": numbers}
+    file.record("system.restored", control)
+    if not missing:
+        return Finished({"restored": len(changed)})
+    return Again(f"not back yet: holding {', '.join(map(str, numbers[:20]))}")
+

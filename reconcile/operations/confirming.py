@@ -1,0 +1,121 @@
+"""Confirm: HR is read again, and what it says decides (Law 7).
+
+On receipt (a pointer carries no dates), daily while a case waits, and right before the first
+irreversible step. HR also names the successor chain: the people behind the ids.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from connectors.contract import Subject
+from reconcile.event import Employment as CaseEmployment
+from reconcile.operations.run import Again, Finished, Run
+from reconcile.rescinding import rescind
+from reconcile.store.case_file import PERSON
+from reconcile.store.question_rows import place_hold, store_reading
+
+if TYPE_CHECKING:
+    from connectors.hr.contract import Employment
+    from reconcile.event import Person
+    from reconcile.store.case_file import CaseFile
+
+
+def confirm(run: Run) -> Finished | Again:
+    """Ask HR about the leaver, the named successor and the manager. Raises faults."""
+    hr = run.estate.hr
+    if hr is None:
+        return Finished({"outcome": "no HR is configured"})
+    person = run.transact(lambda file: file.person)
+    run.guard()
+    employment = hr.read(person.subject.employment_id)
+    chain = tuple(
+        subject
+        for each in _chain_ids(person, employment)
+        if (subject := _successor(run, each)) is not None
+    )
+    return run.transact(lambda file: _answered(run, file, employment, chain))
+
+
+def _chain_ids(person: Person, employment: Employment | None) -> tuple[str, ...]:
+    manager = (employment.manager if employment else "") or person.employment.manager
+    own = person.subject.employment_id
+    ids = dict.fromkeys(each for each in (person.successor, manager) if each and each != own)
+    return tuple(ids)
+
+
+def _successor(run: Run, employment_id: str) -> Subject | None:
+    """Read a possible successor; one who is leaving or unknown to HR is no successor."""
+    hr = run.estate.hr
+    if hr is None:
+        return None
+    run.guard()
+    employment = hr.read(employment_id)
+    if employment is None or employment.ends:
+        return None
+    return subject_of(employment)
+
+
+def subject_of(employment: Employment) -> Subject:
+    """Make the subject that connectors search for from what HR knows."""
+    return Subject(
+        employment_id=employment.employment_id,
+        person_id=employment.person_id,
+        employee_number=employment.employee_number,
+        emails=employment.emails,
+        names=employment.names,
+    )
+
+
+def _answered(
+    run: Run, file: CaseFile, employment: Employment | None, chain: tuple[Subject, ...]
+) -> Finished | Again:
+    outcome = _outcome(employment)
+    store_reading(file, outcome, "hr", file.now)
+    file.record("hr.read", {"outcome": outcome, "successors": len(chain)})
+    person = file.person
+    if employment is not None:
+        person = _enriched(person, employment)
+    file.update(person_sealed=file.seal(PERSON, replace(person, chain=chain), "person"))
+    if outcome == "rescinded":
+        rescind(file, "HR says the termination is off")
+    elif outcome == "active":
+        # Law 7: never a silent continuation against what HR says; a person looks.
+        place_hold(file, "hr", "hr", "HR shows no termination for this employment", "", "hr")
+    return Finished({"outcome": outcome})
+
+
+def _outcome(employment: Employment | None) -> str:
+    if employment is None:
+        return "unknown"
+    if employment.rescinded:
+        return "rescinded"
+    return "ended" if employment.ends else "active"
+
+
+def _enriched(person: Person, employment: Employment) -> Person:
+    """Fill what the event left out; what the event said stays."""
+    known = person.subject
+    fresh = subject_of(employment)
+    subject = Subject(
+        employment_id=known.employment_id,
+        person_id=known.person_id or fresh.person_id,
+        employee_number=known.employee_number or fresh.employee_number,
+        emails=known.emails or fresh.emails,
+        upn=known.upn,
+        names=known.names or fresh.names,
+        logins=known.logins,
+    )
+    was = person.employment
+    now = CaseEmployment(
+        worker_type=was.worker_type or employment.worker_type,
+        legal_entity=was.legal_entity,
+        org_unit=was.org_unit or employment.org_unit,
+        country=was.country or employment.country,
+        site=was.site or employment.site,
+        job=was.job,
+        manager=was.manager or employment.manager,
+        role_key=was.role_key or employment.role_key,
+    )
+    return replace(person, subject=subject, employment=now)

@@ -1,0 +1,109 @@
+"""Transfer: the successor becomes owner, and is seen to be, before anything is revoked.
+
+The chain comes from the policy (named successor, manager) and HR. The first in the chain who has
+exactly one sure account in the system, and is not protected or leaving, receives. When nobody
+does, a person is asked with a deadline; what must be handed over is never skipped.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from connectors.contract import Credential, HoldingState, Subject
+from policies.dispose import Transfer
+from reconcile.facts import QuestionKind
+from reconcile.operations.changing import Change
+from reconcile.operations.run import Again, Blind, Finished, Run
+from reconcile.policy_book import policy_of
+from reconcile.store.fact_rows import load_facts
+from reconcile.store.question_rows import ask, load_questions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from connectors.contract import Account, Connector, Holding
+    from policies.dispose import Disposition
+    from reconcile.store.case_file import CaseFile
+
+SURE = 100
+
+
+def transfer(run: Run) -> Finished | Again:
+    """Hand over what the policy wants handed over in one system."""
+    chain, needed = run.transact(lambda file: _chain(run, file))
+    successor = _receiver(run, chain)
+    if successor is None:
+        if not needed:
+            return Finished({"holdings": 0, "successor": "none, and nothing requires one"})
+        run.transact(lambda file: _ask(run, file))
+        return Again("no successor is known in this system: a person was asked", failed=False)
+
+    theirs: set[tuple[str, str]] = set()
+
+    def observe(connector: Connector) -> None:
+        """Law 1: the successor is seen to have it, whatever the call answered."""
+        theirs.clear()
+        for reading in run.survey(connector, [successor]):
+            theirs.update((each.kind, each.native_id) for each in reading.items)
+
+    def reached(state: HoldingState, seen: Holding | None) -> bool:
+        if seen is None or state is HoldingState.GONE:
+            return True
+        return not seen.sole and (seen.kind, seen.native_id) in theirs
+
+    def wanted(rule: Disposition, _holding: Holding) -> bool:
+        return rule.transfer in {Transfer.REQUIRED, Transfer.OPTIONAL}
+
+    return Change(
+        run,
+        lambda connector, account, bundle: connector.transfer(account, bundle, successor),  # type: ignore[attr-defined]
+        wanted,
+        reached,
+        observe,
+    ).work()
+
+
+def _chain(run: Run, file: CaseFile) -> tuple[tuple[Subject, ...], bool]:
+    """Return possible successors in order, and whether anything requires one."""
+    person = file.person
+    answered = [
+        question.answer
+        for question in load_questions(file)
+        if question.kind is QuestionKind.NO_SUCCESSOR and question.answer
+        if question.system == run.system_name
+    ]
+    named = tuple(Subject(employment_id=each, employee_number=each) for each in answered)
+    facts = load_facts(file, run.estate, policy_of(file, run.estate))
+    needed = any(
+        holding.disposition.must_transfer and holding.state is not HoldingState.GONE
+        for holding in facts.holdings
+        if holding.system == run.system_name
+    )
+    return (*named, *person.chain), needed
+
+
+def _receiver(run: Run, chain: Sequence[Subject]) -> Account | None:
+    """Find the first in the chain with exactly one sure account here."""
+    connector = run.connect(Credential.ACT)
+    try:
+        for subject in chain:
+            if run.estate.guards.protects(subject):
+                continue
+            found = run.read(lambda subject=subject: connector.find(subject))  # type: ignore[misc]
+            if found.blind:
+                message = f"{run.system_name}: {found.blind}"
+                raise Blind(message)
+            sure = [account for account in found.items if account.confidence == SURE]
+            if len(sure) == 1:
+                return sure[0]
+    finally:
+        connector.close()
+    return None
+
+
+def _ask(run: Run, file: CaseFile) -> None:
+    name = f"{QuestionKind.NO_SUCCESSOR}/{run.system_name}"
+    words = "Nobody in the successor chain has one sure account here: who takes over? (employment id)"
+    deadline = file.now + run.estate.limits.question_deadline
+    ask(file, name, QuestionKind.NO_SUCCESSOR, run.system_name, "", words, deadline)
+

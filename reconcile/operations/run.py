@@ -1,0 +1,135 @@
+"""One run of one operation: the hands every step works with.
+
+Made by ``runner`` for a single try. All writes go through :meth:`Run.transact`, which checks the
+fencing token; all calls to the outside go after :meth:`Run.guard`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from connectors.contract import gather
+from connectors.faults import Transient
+from reconcile.facts import Step
+from reconcile.store.case_file import open_file
+from reconcile.store.operation_rows import fence
+from reconcile.store.question_rows import load_holds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from connectors.contract import Account, Connector, Credential, Holding, Json, Page, Reading
+    from reconcile.engine.port import Deadline, Jobs, Lease
+    from reconcile.estate import Estate, System
+    from reconcile.store.case_file import Archive, CaseFile
+    from reconcile.store.database import Database
+    from reconcile.store.operation_rows import OperationKey
+
+Result = TypeVar("Result")
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The closing re-read shows that the operation is done."""
+
+    result: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Not done yet. ``at`` None leaves the wait to the backoff; ``failed`` counts towards giving up."""
+
+    why: str
+    at: datetime | None = None
+    failed: bool = True
+
+
+class Stopped(Exception):  # noqa: N818 - a decision, like the faults
+    """A hold, a rescission or observe-only mode came up: write nothing more."""
+
+
+class OutOfBudget(Exception):  # noqa: N818 - a decision, like the faults
+    """The operation's own time is over: stop cleanly and ask for a fresh try."""
+
+
+class Blind(Transient):
+    """A read that could not see: nothing follows from what it did not show (Law 2)."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One try of one operation."""
+
+    database: Database
+    estate: Estate
+    archive: Archive
+    jobs: Jobs
+    lease: Lease
+    deadline: Deadline
+    key: OperationKey
+    token: str
+    system_name: str
+    step: Step
+
+    @property
+    def system(self) -> System:
+        """The configured system this run is about."""
+        return self.estate.systems[self.system_name]
+
+    def transact(
+        self, work: Callable[[CaseFile], Result], *, writing: bool = False
+    ) -> Result:
+        """Run ``work`` in a transaction that holds our token; retried until the database is back.
+
+        With ``writing`` it also checks that nothing has stopped the case since the gates were
+        asked. Raises :class:`~reconcile.store.operation_rows.Superseded` and :class:`Stopped`.
+        """
+
+        def fenced(connection: object) -> Result:
+            file = open_file(connection, self.key.case_id, self.archive, self.estate.clock())  # type: ignore[arg-type]
+            fence(file.connection, self.key.case_id, self.key.seq, self.token)
+            if writing:
+                self._check_not_stopped(file)
+            return work(file)
+
+        return self.database.sure(fenced)
+
+    def _check_not_stopped(self, file: CaseFile) -> None:
+        """Law 5 and Law 7: a hold or a rescission stops the very next write."""
+        if file.row["rescinded_at"] is not None and self.step is not Step.RESTORE:
+            raise Stopped("rescinded")
+        if load_holds(file):
+            raise Stopped("held")
+        if self.estate.observe or self.system.observe:
+            raise Stopped("observe-only")
+
+    def guard(self) -> None:
+        """Before every call to the outside: the lease is ours and the budget is not spent."""
+        self.lease.guard()
+        if self.deadline.passed:
+            raise OutOfBudget
+
+    def connect(self, credential: Credential) -> Connector:
+        """Make a connector of the system; the caller closes it."""
+        return self.system.connect(credential)
+
+    def read(self, pages: Callable[[], Iterable[Page[Item]]]) -> Reading[Item]:
+        """Guard, then read all pages."""
+        self.guard()
+        return gather(pages())
+
+    def survey(
+        self, connector: Connector, accounts: Sequence[Account]
+    ) -> tuple[Reading[Holding], ...]:
+        """Survey every account. Raises :class:`Blind` when any of the reads could not see."""
+        readings = tuple(
+            self.read(lambda account=account: connector.survey(account))  # type: ignore[misc]
+            for account in accounts
+        )
+        for reading in readings:
+            if reading.blind:
+                raise Blind(f"{self.system_name}: {reading.blind}")
+        return readings

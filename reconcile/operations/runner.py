@@ -1,0 +1,203 @@
+"""Takes one try of an operation off the queue and sees it through to a row.
+
+The engine calls :meth:`OperationRunner.run` with a key. The try takes a fencing token, asks the
+gates once more, runs its step, and ends as done, as a fresh try later, or as a dead letter that
+asks a person. This is one of the two places where any exception is caught: an operation that
+fails in a way nobody foresaw stays open with an error, it never disappears.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from connectors.faults import Fault, Refused, Transient, Unauthorised
+from connectors.secret import SecretUnavailable
+from reconcile.engine.port import LeaseLost
+from reconcile.facts import HR, Step
+from reconcile.gates import gate
+from reconcile.operations.changing import contain, restore, revoke
+from reconcile.operations.confirming import confirm
+from reconcile.operations.destroying import destroy
+from reconcile.operations.handover import transfer
+from reconcile.operations.preserving import preserve
+from reconcile.operations.run import Again, Blind, Finished, OutOfBudget, Run, Stopped
+from reconcile.operations.surveying import survey, verify
+from reconcile.policy_book import policy_of
+from reconcile.sealing import KeyDestroyed
+from reconcile.store.case_file import open_file
+from reconcile.store.errors import DatabaseUnavailable
+from reconcile.store.fact_rows import load_facts
+from reconcile.store.guard_rows import count_failure, count_success
+from reconcile.store.operation_rows import (
+    OperationKey,
+    Superseded,
+    finish,
+    give_up,
+    load_operations,
+    take,
+    try_later,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import sqlalchemy as sa
+
+    from reconcile.engine.port import Jobs, Lease
+    from reconcile.estate import Estate
+    from reconcile.store.case_file import Archive, CaseFile
+    from reconcile.store.database import Database
+
+log = structlog.get_logger(__name__)
+
+_STEPS: Final[dict[Step, Callable[[Run], Finished | Again]]] = {
+    Step.CONFIRM: confirm,
+    Step.SURVEY: survey,
+    Step.CONTAIN: contain,
+    Step.PRESERVE: preserve,
+    Step.TRANSFER: transfer,
+    Step.REVOKE: revoke,
+    Step.VERIFY_FIRST: verify,
+    Step.VERIFY_SECOND: verify,
+    Step.DESTROY: destroy,
+    Step.RESTORE: restore,
+}
+
+
+@dataclass(slots=True)
+class OperationRunner:
+    """Runs operations. Safe to call from many threads; holds no state between runs."""
+
+    database: Database
+    estate: Estate
+    jobs: Jobs
+    archive: Archive
+    lease: Lease
+
+    def run(self, key_text: str) -> None:
+        """Run one try. Raises :class:`LeaseLost` when this process may no longer act."""
+        key = OperationKey.parse(key_text)
+        run = self.database.sure(lambda connection: self._take(connection, key))
+        if run is None:
+            return
+        started = self.estate.clock()
+        try:
+            outcome = self._step(run)
+        except (Superseded, KeyDestroyed):
+            log.info("operation.superseded", case=key.case_id, seq=key.seq)
+            return
+        self._record(run, outcome)
+        log.info(
+            "operation.ran",
+            case=key.case_id, system=run.system_name, step=run.step.value, tries=key.tries,
+            done=isinstance(outcome, Finished),
+            seconds=round((self.estate.clock() - started).total_seconds(), 3),
+        )  # fmt: skip
+
+    def _take(self, connection: sa.Connection, key: OperationKey) -> Run | None:
+        """Take the token and ask the gates again: what changed since the pass is seen here."""
+        file = open_file(connection, key.case_id, self.archive, self.estate.clock())
+        facts = load_facts(file, self.estate, policy_of(file, self.estate))
+        operation = next((each for each in facts.operations if each.seq == key.seq), None)
+        if operation is None or operation.tries != key.tries:
+            return None
+        if not gate(operation, facts, file.now).open:
+            self.jobs.wake(connection, key.case_id, f"shut/{key.seq}/{key.tries}")
+            return None
+        token = self.estate.new_id()
+        row = take(connection, key, token, file.now)
+        if row is None:
+            return None
+        if row["starts"] > self.estate.pace.max_starts:
+            give_up(connection, key.case_id, key.seq, error="started too often without an end")
+            self.jobs.wake(connection, key.case_id, f"gave-up/{key.seq}/{key.tries}")
+            return None
+        return Run(
+            self.database, self.estate, self.archive, self.jobs, self.lease,
+            self.lease.deadline(), key, token, operation.system, operation.step,
+        )  # fmt: skip
+
+    def _step(self, run: Run) -> Finished | Again | Fault:
+        """Run the step; a fault is an outcome like the others."""
+        try:
+            return _STEPS[run.step](run)
+        except (LeaseLost, Superseded, DatabaseUnavailable, KeyDestroyed):
+            raise
+        except Fault as fault:
+            return fault
+        except SecretUnavailable as error:
+            return Unauthorised(str(error))
+        except OutOfBudget:
+            return Again("its time is over; it goes on at once", failed=False)
+        except Stopped as stopped:
+            return Again(f"stopped: {stopped}", failed=False)
+        except Exception as error:  # noqa: BLE001 - the named place: it stays open, with its class
+            log.exception("operation.failed", case=run.key.case_id, step=run.step.value)
+            return Again(f"unexpected {type(error).__name__}")
+
+    def _record(self, run: Run, outcome: Finished | Again | Fault) -> None:
+        try:
+            run.transact(lambda file: self._write(run, file, outcome))
+        except Superseded:
+            log.info("operation.superseded", case=run.key.case_id, seq=run.key.seq)
+
+    def _write(self, run: Run, file: CaseFile, outcome: Finished | Again | Fault) -> None:
+        key, connection = run.key, file.connection
+        if isinstance(outcome, Finished):
+            finish(connection, key.case_id, key.seq, now=file.now, result=outcome.result)
+            count_success(connection, run.system_name)
+            control = {"system": run.system_name, "stage": run.step.value, "try": key.tries}
+            file.record("operation.done", {**control, "result": dict(outcome.result)})
+            self.jobs.wake(connection, key.case_id, f"after/{key.seq}/{key.tries}")
+        elif isinstance(outcome, Again):
+            self._again(run, file, outcome)
+        else:
+            self._fault(run, file, outcome)
+
+    def _again(self, run: Run, file: CaseFile, outcome: Again, wait: timedelta | None = None) -> None:
+        key = run.key
+        failures = self._failures(file, key) + outcome.failed
+        if failures >= self.estate.pace.give_up and outcome.failed:
+            give_up(file.connection, key.case_id, key.seq, error=outcome.why)
+            file.record("operation.gave_up", {"system": run.system_name, "stage": run.step.value})
+        else:
+            at = outcome.at or file.now + max(self._backoff(failures), wait or timedelta(0))
+            try_later(
+                file.connection, key.case_id, key.seq,
+                at=at, error=outcome.why, failed=outcome.failed,
+            )  # fmt: skip
+        self.jobs.wake(file.connection, key.case_id, f"again/{key.seq}/{key.tries}")
+
+    def _fault(self, run: Run, file: CaseFile, fault: Fault) -> None:
+        """Let the type of the fault decide (connectors.faults)."""
+        why = f"{fault} {fault.code}".strip()
+        if isinstance(fault, Refused):
+            give_up(file.connection, run.key.case_id, run.key.seq, error=why)
+            self.jobs.wake(file.connection, run.key.case_id, f"refused/{run.key.seq}/{run.key.tries}")
+            return
+        if run.system_name != HR and not isinstance(fault, Blind):
+            pace = self.estate.pace
+            after = 1 if isinstance(fault, Unauthorised) else pace.breaker_after
+            resting = count_failure(
+                file.connection, run.system_name,
+                after=after, rest=pace.breaker_rest, now=file.now, reason=type(fault).__name__,
+            )  # fmt: skip
+            if resting:
+                log.warning("system.resting", system=run.system_name, why=type(fault).__name__)
+        wait = fault.retry_after if isinstance(fault, Transient) else None
+        # Law 11: what cannot be reached stays open; only a person can end the waiting.
+        self._again(run, file, Again(why), wait)
+
+    def _failures(self, file: CaseFile, key: OperationKey) -> int:
+        operations = load_operations(file.connection, key.case_id)
+        return next(each.failures for each in operations if each.seq == key.seq)
+
+    def _backoff(self, failures: int) -> timedelta:
+        pace = self.estate.pace
+        doubled: timedelta = pace.backoff * 2 ** min(max(failures - 1, 0), 20)
+        return min(doubled, pace.backoff_cap)
+

@@ -1,0 +1,198 @@
+"""The read-only steps: survey before planning, and the two verifications before closing.
+
+Verification speaks with the verifying credential, finds the person anew, and reads everything
+again. What it finds beyond what the policy allows is residue: it is named, and the steps that
+should have removed it run again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from connectors.contract import Account, Credential, Holding, HoldingState, Reading, kind
+from policies.dispose import dispose
+from reconcile.closure import satisfied
+from reconcile.facts import Step
+from reconcile.operations.run import Again, Finished, Run
+from reconcile.policy_book import policy_of
+from reconcile.store.holding_rows import (
+    complete_snapshots,
+    forget_survey,
+    load_accounts,
+    load_holdings,
+    rejected,
+    store_accounts,
+    store_holdings,
+    store_survey,
+)
+from reconcile.store.instants import instant_or_none
+from reconcile.store.operation_rows import load_operations, reopen
+from reconcile.store.question_rows import place_hold
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from connectors.contract import Connector, Subject
+    from reconcile.store.case_file import CaseFile
+    from reconcile.store.holding_rows import HoldingRow
+
+REMOVING = (Step.CONTAIN, Step.PRESERVE, Step.TRANSFER, Step.REVOKE)
+SURE = 100
+
+
+def survey(run: Run) -> Finished | Again:
+    """Find the person and everything they hold, with the acting credential."""
+    return _read_all(run, Credential.ACT)
+
+
+def verify(run: Run) -> Finished | Again:
+    """Read everything again with the verifying credential (Law 1, Law 2)."""
+    return _read_all(run, Credential.VERIFY)
+
+
+def _read_all(run: Run, credential: Credential) -> Finished | Again:
+    subject = run.transact(lambda file: file.person.subject)
+    connector = run.connect(credential)
+    try:
+        found = run.read(lambda: connector.find(subject))
+        known, strangers = run.transact(lambda file: _known(file, run.system_name))
+        sure = [each for each in found.items if each.confidence == SURE]
+        theirs = {each.native_id: each for each in (*known, *sure)}
+        theirs = {native_id: each for native_id, each in theirs.items() if native_id not in strangers}
+        holdings = _survey_each(run, connector, tuple(theirs.values()))
+    finally:
+        connector.close()
+    reading = _merged(found, holdings)
+    if credential is Credential.ACT:
+        return run.transact(lambda file: _surveyed(run, file, found, reading, subject))
+    return run.transact(lambda file: _verified(run, file, found, reading))
+
+
+def _known(file: CaseFile, system: str) -> tuple[tuple[Account, ...], frozenset[str]]:
+    return load_accounts(file, system), rejected(file, system)
+
+
+def _survey_each(
+    run: Run, connector: Connector, accounts: Sequence[Account]
+) -> tuple[Reading[Holding], ...]:
+    return tuple(
+        run.read(lambda account=account: connector.survey(account))  # type: ignore[misc]
+        for account in accounts
+    )
+
+
+def _merged(found: Reading[Account], readings: Sequence[Reading[Holding]]) -> Reading[Holding]:
+    """Join the reads of all accounts: the join sees only if every part could see (Law 2)."""
+    blind = next((each for each in (found, *readings) if each.blind), None)
+    source: Reading[Account] | Reading[Holding] = blind or found
+    return Reading(
+        items=tuple(item for reading in readings for item in reading.items),
+        complete=source.complete,
+        canary=source.canary,
+        read_at=source.read_at,
+        credential=source.credential,
+        gaps=source.gaps,
+    )
+
+
+def _surveyed(
+    run: Run,
+    file: CaseFile,
+    found: Reading[Account],
+    reading: Reading[Holding],
+    subject: Subject,
+) -> Finished | Again:
+    system = run.system_name
+    store_survey(file, system, Step.SURVEY, reading, accounts_found=_sure(found))
+    _record(file, system, Step.SURVEY, reading, found)
+    if reading.blind:
+        return Again(f"the survey was blind: {reading.blind}")
+    store_accounts(file, system, found.items)
+    store_holdings(file, system, reading.items, whole=True)
+    complete_snapshots(file, system, reading.items)
+    if any(run.estate.guards.protects(subject, each) for each in found.items):
+        # Law 5: protected identities are never touched; only a change of configuration helps.
+        place_hold(file, f"protected/{system}", "protected", "a protected identity", "", "guard")
+    return Finished({"accounts": _sure(found), "holdings": len(reading.items)})
+
+
+def _verified(
+    run: Run, file: CaseFile, found: Reading[Account], reading: Reading[Holding]
+) -> Finished | Again:
+    system = run.system_name
+    if reading.blind or reading.credential is not Credential.VERIFY:
+        blind = reading if reading.blind else replace(reading, complete=False)
+        store_survey(file, system, run.step, blind, accounts_found=_sure(found))
+        _record(file, system, run.step, blind, found)
+        return Again(f"the verification was blind: {blind.blind}")
+    store_accounts(file, system, found.items)
+    store_holdings(file, system, reading.items, whole=True)
+    left = _residue(run, file)
+    numbers = [row.number for row in left]
+    store_survey(file, system, run.step, reading, accounts_found=_sure(found), residue=numbers)
+    _record(file, system, run.step, reading, found, residue=numbers)
+    if not left:
+        return Finished({"residue": []})
+    return _not_clean(run, file, left)
+
+
+def _residue(run: Run, file: CaseFile) -> tuple[HoldingRow, ...]:
+    policy = policy_of(file, run.estate)
+    today = file.now.date()
+
+    def unsatisfied(row: HoldingRow) -> bool:
+        rule = dispose(policy, row.system, kind(row.kind), sole=row.sole, on=today)
+        return not satisfied(row.state, rule.wanted)
+
+    return tuple(row for row in load_holdings(file, run.system_name) if unsatisfied(row))
+
+
+def _not_clean(run: Run, file: CaseFile, left: Sequence[HoldingRow]) -> Again:
+    """Name what is left, run the removing steps again, and verify afresh from the beginning."""
+    ends = [instant_or_none(row.residual_until) for row in left]
+    ending = [at for at in ends if at is not None and at > file.now]
+    if len(ending) == len(left) and all(row.state is HoldingState.CONTAINED for row in left):
+        return Again("what is left ends by itself", at=max(ending), failed=False)
+    steps = {*REMOVING, Step.VERIFY_FIRST} - {run.step}
+    for operation in load_operations(file.connection, file.id):
+        if operation.system == run.system_name and operation.step in steps:
+            why = f"{run.step} found residue"
+            reopen(file.connection, file.id, operation.seq, at=file.now, why=why)
+    if run.step is Step.VERIFY_SECOND:
+        forget_survey(file, run.system_name, Step.VERIFY_FIRST)
+    names = ", ".join(f"holding {row.number} ({row.kind})" for row in left[:20])
+    return Again(f"still there: {names}")
+
+
+def _sure(found: Reading[Account]) -> int:
+    return sum(account.confidence == SURE for account in found.items)
+
+
+def _record(
+    file: CaseFile,
+    system: str,
+    phase: Step,
+    reading: Reading[Holding],
+    found: Reading[Account],
+    residue: Sequence[int] = (),
+) -> None:
+    file.record(
+        "system.surveyed" if phase is Step.SURVEY else "system.verified",
+        {
+            "system": system,
+            "phase": phase.value,
+            "credential": reading.credential.value if reading.credential else "",
+            "complete": reading.complete,
+            "canary_seen": bool(reading.canary and reading.canary.seen),
+            "blind": reading.blind,
+            "accounts": _sure(found),
+            "candidates": len(found.items) - _sure(found),
+            "holdings": len(reading.items),
+            "residue": list(residue),
+        },
+        {
+            "accounts": [each.native_id for each in found.items],
+            "holdings": [f"{each.key} {each.state}" for each in reading.items],
+        },
+    )
