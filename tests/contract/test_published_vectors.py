@@ -1,7 +1,7 @@
 """Published test vectors, byte for byte: what others agreed on is what our room computes.
 
-The vectors are not part of this repository. They lie beside it, in ``shared/facts/vectors`` (or where the
-environment variable DEPROVISIONER_SHARED says), with their origins and licences.
+The vectors are not part of this repository. They lie beside it, in ``shared/facts/vectors`` (or
+where the environment variable DEPROVISIONER_SHARED says), with their origins and licences.
 """
 
 import base64
