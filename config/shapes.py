@@ -31,6 +31,8 @@ _WORDS: Final = {
     "mapping_type": "a section with keys belongs here",
     "tuple_type": "a list belongs here",
     "list_type": "a list belongs here",
+    "string_pattern_mismatch": "it is not written in the form that belongs here",
+    "string_too_short": "it is empty",
 }
 
 
@@ -103,15 +105,17 @@ def is_table(annotation: Any) -> bool:  # noqa: ANN401 - the same
 
 
 def _words(found: Any) -> str:  # noqa: ANN401 - pydantic's own dictionary
-    kind = str(found["type"])
-    if kind in _WORDS:
-        return _WORDS[kind]
-    if kind == "value_error":
-        return str(found["ctx"]["error"])
-    if kind == "enum":
-        return f"not one of {found['ctx']['expected']}"
-    if kind == "too_short":
-        return f"at least {found['ctx']['min_length']} must stand here"
-    if kind.startswith(("greater_than", "less_than")):
-        return str(found["msg"]).replace("Input should be", "it must be")
-    return str(found["msg"]).replace("Input should", "it should")
+    kind, context = str(found["type"]), found.get("ctx", {})
+    match kind:
+        case "value_error":
+            words = str(context["error"])
+        case "enum" | "literal_error":
+            words = f"not one of {context['expected']}"
+        case "too_short":
+            words = f"at least {context['min_length']} must stand here"
+        case "string_too_long":
+            words = f"it is longer than {context['max_length']} characters"
+        case _:
+            message = str(found["msg"]).replace("Input should be", "it must be")
+            words = _WORDS.get(kind, message.replace("Input should", "it should"))
+    return words
