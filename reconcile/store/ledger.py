@@ -36,6 +36,7 @@ from reconcile.evidence.tree import EMPTY_ROOT, leaf_hash
 from reconcile.store import ledger_schema as schema
 from reconcile.store.database import Database
 from reconcile.store.ledger_files import (
+    only_publisher,
     read_checkpoint,
     write_durably,
     write_head,
@@ -170,13 +171,26 @@ class Sequencer:
     def publish(self, *, heartbeat: bool = False) -> Checkpoint | None:
         """Sign the committed tree, write its files, and answer its checkpoint.
 
-        None when there is nothing new; with ``heartbeat`` the newest checkpoint is said again, so
-        that an idle log can be told from a dead one. Raises `LedgerRolledBack`, see
-        `check_anchor`.
+        None when there is nothing new, or another sequencer is publishing into the same folder
+        right now. With ``heartbeat`` the newest checkpoint is said again, so that an idle log can
+        be told from a dead one. Raises `LedgerRolledBack`, see `check_anchor`.
         """
-        anchored = (
-            self._anchored()
-        )  # before the snapshot: another node may move it forward meanwhile
+        with only_publisher(self._folder) as alone:
+            return self._publish(heartbeat=heartbeat) if alone else None
+
+    def check_anchor(self) -> None:
+        """Refuse to start on a database that lost or changed what was already signed.
+
+        Raises `LedgerRolledBack` when the anchored checkpoint is newer than the database,
+        contradicts it, is not ours, or is missing although checkpoints were published.
+        """
+        anchored = self._anchored()
+        with self._database.connect() as connection:
+            self._compare(connection, anchored)
+
+    def _publish(self, *, heartbeat: bool) -> Checkpoint | None:
+        # Read before the snapshot: another node may move the anchor forward at any time.
+        anchored = self._anchored()
         with self._database.connect() as connection:
             size, root = _read_tree(connection)
             self._compare(connection, anchored)
@@ -194,16 +208,6 @@ class Sequencer:
             self._compare(connection, checkpoint)  # the database may have failed over since
             self._say(connection, checkpoint)
         return checkpoint
-
-    def check_anchor(self) -> None:
-        """Refuse to start on a database that lost or changed what was already signed.
-
-        Raises `LedgerRolledBack` when the anchored checkpoint is newer than the database,
-        contradicts it, is not ours, or is missing although checkpoints were published.
-        """
-        anchored = self._anchored()
-        with self._database.connect() as connection:
-            self._compare(connection, anchored)
 
     def _anchored(self) -> Checkpoint | None:
         try:

@@ -6,9 +6,12 @@ all (temporary name, fsync, rename), and the checkpoint comes last, so that it n
 a reader cannot fetch.
 """
 
+import fcntl
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -34,7 +37,7 @@ _FOLDER_MODE: Final = 0o755
 def write_durably(path: Path, data: bytes) -> None:
     """Put ``data`` at ``path`` so that a crash leaves the old file or the new one, never a part."""
     path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
     with partial.open("wb") as stream:
         stream.write(data)
         stream.flush()
@@ -45,6 +48,22 @@ def write_durably(path: Path, data: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+@contextmanager
+def only_publisher(folder: Path) -> Iterator[bool]:
+    """Whether no other process or thread publishes into ``folder`` for the length of the block.
+
+    Two at once could remove each other's partial tiles. The lock dies with its process.
+    """
+    folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+    with (folder / ".lock").open("wb") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
 def read_checkpoint(path: Path, key: VerifierKey) -> Checkpoint | None:
