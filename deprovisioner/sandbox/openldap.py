@@ -32,8 +32,16 @@ class SlapdError(Exception):
 class OpenLdap:
     """One slapd, prepared and started by `start`, ended by `stop`."""
 
-    def __init__(self, company: Company, folder: Path, *, size_limit: int = 500) -> None:
-        self._company, self._folder, self._size_limit = company, folder, size_limit
+    def __init__(
+        self,
+        company: Company,
+        folder: Path,
+        *,
+        size_limit: int = 500,
+        services_unlimited: bool = True,
+    ) -> None:
+        self._company, self._folder = company, folder
+        self._size_limit, self._services_unlimited = size_limit, services_unlimited
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
 
@@ -95,7 +103,7 @@ class OpenLdap:
         source = resources.files("deprovisioner.sandbox.directory").joinpath("additional.schema")
         schema.write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
         includes = [f"include /etc/ldap/schema/{name}.schema" for name in _SCHEMAS]
-        services = (company.act.name, company.verify.name)
+        services = (company.act.name, company.verify.name) if self._services_unlimited else ()
         limits = [f'limits dn.exact="{name}" size=unlimited time=unlimited' for name in services]
         return "\n".join(
             (

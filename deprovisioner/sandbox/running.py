@@ -151,8 +151,12 @@ class Sandbox:
     def _start_directory(self, starting: ExitStack) -> None:
         if self.kind is DirectoryKind.SLAPD:
             folder = starting.enter_context(tempfile.TemporaryDirectory(prefix="sandbox-slapd-"))
-            limit = self._options.size_limit
-            self._real = OpenLdap(self.company, Path(folder), size_limit=limit)
+            self._real = OpenLdap(
+                self.company,
+                Path(folder),
+                size_limit=self._options.size_limit,
+                services_unlimited=self._options.services_unlimited,
+            )
             self._real.start()
             starting.callback(self._real.stop)
             return

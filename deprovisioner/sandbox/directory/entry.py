@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from deprovisioner.sandbox.directory import matching
-from deprovisioner.sandbox.directory.names import Key, split
+from deprovisioner.sandbox.directory.names import Key, pretty, split
 from deprovisioner.sandbox.directory.results import Code, RefusalError
 from deprovisioner.sandbox.directory.schema import AttributeType, ObjectClass, Schema
 from deprovisioner.sandbox.directory.witness import Change
@@ -90,7 +90,7 @@ def described(
         held = attributes.get(description.lower())
         key = _storage_key(kind, description)
         held = attributes.get(key)
-        merged = _added(kind, held.values if held else (), values, description)
+        merged = _added(kind, held.values if held else (), _pretty(kind, values), description)
         attributes[key] = Attribute(description, kind, merged)
     return attributes
 
@@ -201,7 +201,7 @@ def _apply(attributes: dict[str, Attribute], schema: Schema, change: Change) -> 
         start = before if change.action == "add" else ()
         if change.action == "add" and not change.values:
             raise RefusalError(Code.PROTOCOL_ERROR, "modify/add operation requires values")
-        after = _added(kind, start, change.values, change.attribute)
+        after = _added(kind, start, _pretty(kind, change.values), change.attribute)
     attributes.pop(key, None)
     if after:
         attributes[key] = Attribute(held.description if held else change.attribute, kind, after)
@@ -209,6 +209,13 @@ def _apply(attributes: dict[str, Attribute], schema: Schema, change: Change) -> 
 
 def _storage_key(kind: AttributeType, description: str) -> str:
     return ";".join((kind.key, *description.lower().split(";")[1:]))
+
+
+def _pretty(kind: AttributeType, values: Sequence[bytes]) -> Sequence[bytes]:
+    # slapd stores names in its own spelling, so that is what a client reads back.
+    if not matching.is_name(kind):
+        return values
+    return [pretty(value.decode("utf-8")).encode() for value in values]
 
 
 def _added(

@@ -11,7 +11,7 @@ from deprovisioner.sandbox.directory.names import InvalidNameError, key_of
 from deprovisioner.sandbox.directory.schema import AttributeType
 
 TIME = re.compile(rb"\d{10}(\d{2}(\d{2})?)?([.,]\d+)?(Z|[+-]\d{2}(\d{2})?)")
-_INTEGER, _BOOLEAN, _NAME, _TIME = (
+_INTEGER, _BOOLEAN, _NAME_SYNTAX, _TIME = (
     f"1.3.6.1.4.1.1466.115.121.1.{number}" for number in (27, 7, 12, 24)
 )
 _TRIPLE, _CERTIFICATE = "1.3.6.1.1.1.0.0", "1.3.6.1.4.1.1466.115.121.1.8"
@@ -55,7 +55,7 @@ def check(kind: AttributeType, value: bytes) -> None:
         _number(value)
     elif syntax == _BOOLEAN and value not in {b"TRUE", b"FALSE"}:
         raise InvalidValueError("not TRUE or FALSE")
-    elif syntax == _NAME:
+    elif syntax == _NAME_SYNTAX:
         _name(value)
     elif syntax == _TIME and not TIME.fullmatch(value):
         raise InvalidValueError("not a generalized time")
@@ -65,6 +65,11 @@ def check(kind: AttributeType, value: bytes) -> None:
         _directory_string(value)
     elif syntax == _TRIPLE and not _TRIPLE_FORM.fullmatch(value):
         raise InvalidValueError("not a netgroup triple")
+
+
+def is_name(kind: AttributeType) -> bool:
+    """Tell whether values are distinguished names."""
+    return kind.syntax == _NAME_SYNTAX
 
 
 def needs_binary(kind: AttributeType) -> bool:

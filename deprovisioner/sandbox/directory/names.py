@@ -9,6 +9,9 @@ from functools import lru_cache
 Key = tuple[str, ...]
 """The normal form of a name: one word per RDN, the leaf first. `()` is the root DSE."""
 
+_NAMING = frozenset({"cn", "ou", "dc", "o", "uid", "sn", "l"})
+_AWKWARD = frozenset('"+,;<>\\=')
+
 
 class InvalidNameError(Exception):
     """The text is not a distinguished name."""
@@ -20,23 +23,27 @@ def key_of(name: str) -> Key:
     return tuple("+".join(sorted(_normal(part) for part in rdn)) for rdn in split(name))
 
 
+@lru_cache(maxsize=20_000)
+def pretty(name: str) -> str:
+    """Return a name as slapd prints it: no spaces around commas, awkward characters in
+    hexadecimal.
+    """
+    return ",".join(
+        "+".join(f"{_canonical(kind)}={_escape(value)}" for kind, value in rdn)
+        for rdn in split(name)
+    )
+
+
 def split(name: str) -> list[list[tuple[str, str]]]:
     """Split a name into RDNs, each a list of (type, unescaped value)."""
     if not name.strip():
         return []
-    return [
-        [_assertion(part) for part in _cut(rdn, "+")] for rdn in _cut(name.replace(";", ","), ",")
-    ]
-
-
-def rdn_text(name: str) -> str:
-    """Return the first RDN of a name as it was written."""
-    return _cut(name, ",")[0].strip()
+    return [[_assertion(part) for part in _cut(rdn, "+")] for rdn in _cut(name, ",;")]
 
 
 def parent_text(name: str) -> str:
     """Return the name above this one as it was written; empty above the topmost."""
-    return ",".join(part.strip() for part in _cut(name, ",")[1:])
+    return ",".join(part.strip() for part in _cut(name, ",;")[1:])
 
 
 def _cut(text: str, at: str) -> list[str]:
@@ -44,7 +51,7 @@ def _cut(text: str, at: str) -> list[str]:
     while position < len(text):
         if text[position] == "\\":
             position += 1
-        elif text[position] == at:
+        elif text[position] in at:
             parts.append(text[begin:position])
             begin = position + 1
         position += 1
@@ -81,6 +88,24 @@ def _unescape(value: str) -> str:
         return out.decode("utf-8")
     except UnicodeDecodeError as error:
         raise InvalidNameError("an escaped value that is not UTF-8") from error
+
+
+def _canonical(kind: str) -> str:
+    return kind.lower() if kind.lower() in _NAMING else kind
+
+
+def _escape(value: str) -> str:
+    last = len(value) - 1
+    return "".join(
+        f"\\{ord(character):02X}" if _is_awkward(character, place, last) else character
+        for place, character in enumerate(value)
+    )
+
+
+def _is_awkward(character: str, place: int, last: int) -> bool:
+    if character == " ":
+        return place in {0, last}
+    return character in _AWKWARD or (character == "#" and place == 0)
 
 
 def _normal(assertion: tuple[str, str]) -> str:

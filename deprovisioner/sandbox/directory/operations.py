@@ -141,7 +141,7 @@ def _modify(directory: Directory, who: str, message: Message) -> Prepared:
             _demand(directory, who, old.key, change.attribute)
         _check_assertion(directory, who, message, old)
         new = changed(old, directory.tree.schema, _as_stored(directory, changes))
-        new = _after_password_change(directory, new, changes)
+        new = _after_password_change(directory, old, new, changes)
         stored = directory.tree.put(old, new, who)
         return Result(Code.SUCCESS, controls=_images(directory, who, message, old, stored))
 
@@ -240,7 +240,7 @@ def change_password(directory: Directory, who: str, value: bytes) -> Result:
     changes = (Change("replace", "userPassword", (hashed,)),)
     with directory.tree.lock:
         new = changed(directory.tree.find(name), directory.tree.schema, changes)
-        new = _after_password_change(directory, new, changes)
+        new = _after_password_change(directory, entry, new, changes)
         directory.tree.put(entry, new, who)
     directory.witness.record(who, "password", name, changes, Code.SUCCESS)
     return Result(Code.SUCCESS)
@@ -306,22 +306,28 @@ def _hashed(directory: Directory, change: Change) -> Change:
     return replace(change, values=values)
 
 
-def _after_password_change(directory: Directory, entry: Entry, changes: Sequence[Change]) -> Entry:
-    touched = {change.attribute.lower() for change in changes}
-    # A password that is taken away without a new one leaves the lock: measured on slapd 2.5.13.
-    if (
-        not entry.values(PASSWORD)
-        or PASSWORD not in touched
-        or not directory.manners.password_change_unlocks
-    ):
-        return entry
-    # ppolicy: any change of the password opens the lock, unless the same request sets it.
-    schema = directory.tree.schema
-    stamp = entry.values("modifytimestamp")
-    unlocked = entry.with_set(schema, pwdFailureTime=(), pwdChangedTime=stamp)
-    if directory.manners.lock_attribute in touched:
-        return unlocked
-    return unlocked.with_set(schema, pwdAccountLockedTime=())
+def _after_password_change(
+    directory: Directory, old: Entry, new: Entry, changes: Sequence[Change]
+) -> Entry:
+    """Return the entry as the ppolicy overlay leaves it, measured on slapd 2.5.13.
+
+    A new password opens a lock that was there before, even when the same request replaces the lock:
+    scramble and lock twice in the same way, and the second time unlocks. Only a lock that was not
+    there before, or that the request deletes and adds, stays. A password taken away opens nothing.
+    """
+    arrives = any(
+        change.attribute.lower() == PASSWORD and change.action != "delete" and change.values
+        for change in changes
+    )
+    if not arrives or not directory.manners.password_change_unlocks:
+        return new
+    lock = directory.manners.lock_attribute
+    changed_at = directory.tree.now()
+    new = new.with_set(directory.tree.schema, pwdFailureTime=(), pwdChangedTime=(changed_at,))
+    handled = any(c.attribute.lower() == lock and c.action == "delete" for c in changes)
+    if handled or not old.values(lock):
+        return new
+    return new.with_set(directory.tree.schema, pwdAccountLockedTime=())
 
 
 def _images(

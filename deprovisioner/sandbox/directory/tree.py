@@ -14,7 +14,7 @@ from uuid import UUID
 
 from deprovisioner.sandbox.directory import entry as rules
 from deprovisioner.sandbox.directory.entry import Attribute, Entry
-from deprovisioner.sandbox.directory.names import Key, key_of, parent_text
+from deprovisioner.sandbox.directory.names import Key, key_of, parent_text, pretty
 from deprovisioner.sandbox.directory.results import Code, RefusalError
 from deprovisioner.sandbox.directory.schema import Schema
 
@@ -161,9 +161,9 @@ class Tree:
         if not name:
             raise RefusalError(Code.ENTRY_ALREADY_EXISTS, "root DSE exists")
         attributes = rules.described(self.schema, wire, by_user=by_user)
-        new = rules.with_naming_values(Entry(name, key_of(name), attributes), self.schema)
+        new = rules.with_naming_values(Entry(pretty(name), key_of(name), attributes), self.schema)
         rules.check(new, self.schema)
-        now, identifier = self._time(), str(self._new_id()).encode()
+        now, identifier = self.now(), str(self._new_id()).encode()
         stamps: dict[str, Sequence[bytes]] = {
             "entryUUID": (identifier,),
             "createTimestamp": (now,),
@@ -186,12 +186,13 @@ class Tree:
         self._serial += 1
         stamp = self._clock().strftime("%Y%m%d%H%M%S.%f")
         return {
-            "modifyTimestamp": (self._time(),),
+            "modifyTimestamp": (self.now(),),
             "modifiersName": (who.encode(),),
             "entryCSN": (f"{stamp}Z#{self._serial:06x}#000#000000".encode(),),
         }
 
-    def _time(self) -> bytes:
+    def now(self) -> bytes:
+        """Return the moment as a generalized time."""
         return self._clock().strftime("%Y%m%d%H%M%SZ").encode()
 
     def _store(self, entries: dict[Key, Entry], key: Key, old: Entry | None) -> None:
@@ -263,4 +264,4 @@ def renamed(old: Entry, new_rdn: str, superior: str | None) -> tuple[str, Key]:
     """Return the name an entry gets by a modify-DN request, and its key."""
     above = parent_text(old.name) if superior is None else superior
     name = f"{new_rdn},{above}" if above else new_rdn
-    return name, key_of(name)
+    return pretty(name), key_of(name)
