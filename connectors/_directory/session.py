@@ -6,8 +6,9 @@ never used again. Nothing is retried here.
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -15,6 +16,8 @@ from typing import Any, Final
 
 import ldap3
 from ldap3.core.exceptions import LDAPException
+from ldap3.operation.search import compile_filter, parse_filter
+from ldap3.protocol.controls import build_control
 from ldap3.protocol.rfc4527 import pre_read_control
 
 from connectors._directory.endpoint import CheckedTls, Endpoint
@@ -30,6 +33,7 @@ from connectors.secret import SecretUnavailable
 
 PAGED_RESULTS: Final = "1.2.840.113556.1.4.319"
 PRE_READ: Final = "1.3.6.1.1.13.1"
+ASSERTION: Final = "1.3.6.1.1.12"
 NO_ATTRIBUTES: Final = "1.1"
 ANYTHING: Final = "(objectClass=*)"
 _IDLE: Final = timedelta(seconds=60)
@@ -99,12 +103,18 @@ class Session:
         return rows[0] if rows else None
 
     def modify(
-        self, dn: str, changes: Sequence[Change], before: Sequence[str] = ()
+        self,
+        dn: str,
+        changes: Sequence[Change],
+        before: Sequence[str] = (),
+        asserting: str = "",
     ) -> Entry | None:
         """Change an entry in one request, all or nothing.
 
-        Returns the named attributes as they were right before, from the same atomic request, where
-        the server offers the pre-read control (RFC 4527); else ``None``. Raises faults.
+        Returns the attributes named in ``before`` as they were right before, from the same atomic
+        request, where the server offers the pre-read control (RFC 4527); else ``None``.
+        ``asserting`` is a filter that must still hold, checked by the server in the same request
+        where it offers the assertion control (RFC 4528). Raises faults.
         """
         if not changes:
             raise Malformed("modify: no changes")
@@ -113,10 +123,18 @@ class Session:
             edits = request.setdefault(change.attribute, [])
             edits.append((change.edit.value, list(change.values)))
         wanted = bool(before) and self.offers(PRE_READ)
-        controls = [pre_read_control(list(before))] if wanted else None
-        self._ask("modify", lambda: self._connection.modify(dn, request, controls=controls))
+        controls = [pre_read_control(list(before))] if wanted else []
+        if asserting and self.offers(ASSERTION):
+            controls.append(_assertion(asserting))
+        self._ask("modify", lambda: self._connection.modify(dn, request, controls=controls or None))
         self._check("modify")
         return self._read_before(dn) if wanted else None
+
+    def add(self, dn: str, attributes: Mapping[str, Sequence[bytes]]) -> None:
+        """Add an entry; ``attributes`` hold its object classes too. Raises faults."""
+        content = {name: list(values) for name, values in attributes.items()}
+        self._ask("add", lambda: self._connection.add(dn, None, content))
+        self._check("add")
 
     def delete(self, dn: str) -> None:
         """Delete a leaf entry. Raises faults."""
@@ -231,10 +249,18 @@ class Sessions:
                 self._open.remove(session)
 
 
+@dataclass(frozen=True, slots=True)
+class BindAnswer:
+    """What a server said to a bind: result code, and raw values of the controls it answered."""
+
+    code: int
+    controls: Mapping[str, bytes]
+
+
 def bind(endpoint: Endpoint, dn: str, password: str) -> Any:  # noqa: ANN401 - ldap3 is untyped
     """Open a connection and bind; raises a fault for anything but success."""
-    connection, code, _message = try_bind(endpoint, dn, password)
-    fault = fault_for(code, "bind")
+    connection = _open_and_bind(endpoint, dn, password, ())
+    fault = fault_for(int(connection.result["result"]), "bind")
     if fault is not None:
         hang_up(connection)
         raise fault
@@ -242,12 +268,21 @@ def bind(endpoint: Endpoint, dn: str, password: str) -> Any:  # noqa: ANN401 - l
 
 
 def try_bind(
-    endpoint: Endpoint, dn: str, password: str, controls: Sequence[Any] = ()
-) -> tuple[Any, int, str]:
-    """Open a connection and send a simple bind; returns the connection, result code and message.
+    endpoint: Endpoint, dn: str, password: str, controls: Sequence[str] = ()
+) -> BindAnswer:
+    """Bind once on a connection of its own and say what the answer was, whatever it was.
 
-    The caller hangs up. Raises faults when the server cannot be reached or is not who it should be.
+    Raises faults when the server cannot be reached or is not who it should be.
     """
+    connection = _open_and_bind(endpoint, dn, password, controls)
+    hang_up(connection)
+    answered = (connection.result.get("controls") or {}).items()
+    raw = {oid: control.get("value") for oid, control in answered}
+    found = {oid: value for oid, value in raw.items() if isinstance(value, bytes)}
+    return BindAnswer(int(connection.result["result"]), found)
+
+
+def _open_and_bind(endpoint: Endpoint, dn: str, password: str, controls: Sequence[str]) -> Any:  # noqa: ANN401 - ldap3 is untyped
     server = endpoint.server()
     connection: Any = ldap3.Connection(
         server,
@@ -257,18 +292,20 @@ def try_bind(
         auto_referrals=False,
         check_names=False,
         return_empty_attributes=False,
-        receive_timeout=endpoint.receive_timeout.total_seconds(),
+        receive_timeout=max(
+            1, math.ceil(endpoint.receive_timeout.total_seconds())
+        ),  # whole seconds
     )
+    asked = [build_control(oid, criticality=False, value=None) for oid in controls]
     try:
         connection.open(read_server_info=False)
         if endpoint.start_tls:
             connection.start_tls(read_server_info=False)
-        connection.bind(read_server_info=False, controls=list(controls) or None)
+        connection.bind(read_server_info=False, controls=asked or None)
     except (LDAPException, OSError) as error:
         hang_up(connection)
         raise _opening_fault(server.tls, error) from error
-    result = connection.result
-    return connection, int(result["result"]), str(result.get("message", ""))
+    return connection
 
 
 def hang_up(connection: Any) -> None:  # noqa: ANN401 - ldap3 is untyped
@@ -297,6 +334,14 @@ def _password(endpoint: Endpoint) -> str:
 def _entry(row: dict[str, Any]) -> Entry:
     raw = row["raw_attributes"]
     return Entry(row["dn"], {name.lower(): tuple(values) for name, values in raw.items()})
+
+
+def _assertion(found_by: str) -> Any:  # noqa: ANN401 - ldap3 is untyped
+    """Build the assertion control; ldap3 has no function for it (RFC 4528, 3)."""
+    parse: Any = parse_filter  # the stubs leave both without types
+    compiled: Any = compile_filter
+    parsed = parse(found_by, None, True, True, None, False)  # noqa: FBT003 - ldap3's signature
+    return build_control(ASSERTION, criticality=True, value=compiled(parsed.elements[0]))
 
 
 def _raw(items: Sequence[bytes | str]) -> tuple[bytes, ...]:

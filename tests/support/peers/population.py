@@ -39,6 +39,7 @@ def group(name: str) -> str:
 LEAVER = people("lmeyer")
 SUCCESSOR = people("skhan")
 CANARY = people("canary")
+CANARY_GROUP = group("canaries")
 UNLOCKABLE = people("nolock")
 ACTOR = f"cn=deprovisioner,ou=services,{SUFFIX}"
 VERIFIER = f"cn=verifier,ou=services,{SUFFIX}"
@@ -97,8 +98,9 @@ def _staff(certificate: bytes) -> list[Entry]:
     return [
         _person("boss", 1),
         leaver,
-        _person("skhan", 43, manager=people("lmeyer")),
-        _person("canary", 44),
+        _person("skhan", 43, manager=people("boss")),
+        _person("adm-lmeyer", 47),
+        _person("canary", 44, ("ldapPublicKey",), sshPublicKey=KEY_ONE.replace("First", "Other")),
         _person("nolock", 45),
         _person("report", 46, manager=people("lmeyer"), secretary=people("lmeyer")),
     ]
@@ -106,6 +108,7 @@ def _staff(certificate: bytes) -> list[Entry]:
 
 def _groups() -> list[Entry]:
     return [
+        Entry(CANARY_GROUP, ("groupOfNames",), _cn("canaries", member=CANARY)),
         Entry(group("engineers"), ("groupOfNames",), _cn("engineers", member=[LEAVER, SUCCESSOR])),
         Entry(group("lonely"), ("groupOfNames",), _cn("lonely", member=LEAVER)),
         Entry(group("outer"), ("groupOfNames",), _cn("outer", member=group("engineers"))),

@@ -145,17 +145,13 @@ class Slapd(Directory):
         options = ["-q", "-f", str(self._configuration), "-b", SUFFIX, "-l", str(ldif)]
         run(["/usr/sbin/slapadd", *options], output=self._folder / "slapadd.log")
 
-    @contextlib.contextmanager
-    def access(self, *rules: str) -> Iterator[None]:
+    def access(self, *rules: str) -> contextlib.AbstractContextManager[None]:
         """Put access rules in front of the others for the length of a ``with`` block."""
-        with self.session("cn=config", CONFIG_PASSWORD) as connection:
-            database = self._database(connection)
-            before = self._rules(connection, database)
-            try:
-                self._set_rules(connection, database, [*rules, *before])
-                yield
-            finally:
-                self._set_rules(connection, database, before)
+        return self._configured("olcAccess", rules)
+
+    def limits(self, *limits: str) -> contextlib.AbstractContextManager[None]:
+        """Put limits in front of the others for the length of a ``with`` block."""
+        return self._configured("olcLimits", limits)
 
     def changes_by(self, dn: str) -> list[dict[str, list[str]]]:
         """Return the accesslog's records of what an identity changed, oldest first."""
@@ -214,13 +210,20 @@ class Slapd(Directory):
         connection.search("cn=config", f"(olcSuffix={SUFFIX})", attributes=["1.1"])
         return str(connection.response[0]["dn"])
 
-    @staticmethod
-    def _rules(connection: Any, database: str) -> list[str]:
-        connection.search(database, "(objectClass=*)", ldap3.BASE, attributes=["olcAccess"])
-        values = connection.response[0]["raw_attributes"]["olcAccess"]
-        return [value.decode().split("}", 1)[1] for value in values]
+    @contextlib.contextmanager
+    def _configured(self, attribute: str, first: tuple[str, ...]) -> Iterator[None]:
+        with self.session("cn=config", CONFIG_PASSWORD) as connection:
+            database = self._database(connection)
+            connection.search(database, "(objectClass=*)", ldap3.BASE, attributes=[attribute])
+            values = connection.response[0]["raw_attributes"][attribute]
+            before = [value.decode().split("}", 1)[1] for value in values]
+            try:
+                _configure(connection, database, attribute, [*first, *before])
+                yield
+            finally:
+                _configure(connection, database, attribute, before)
 
-    @staticmethod
-    def _set_rules(connection: Any, database: str, rules: list[str]) -> None:
-        numbered = [f"{{{index}}}{rule}" for index, rule in enumerate(rules)]
-        connection.modify(database, {"olcAccess": [(ldap3.MODIFY_REPLACE, numbered)]})
+
+def _configure(connection: Any, database: str, attribute: str, values: list[str]) -> None:
+    numbered = [f"{{{index}}}{value}" for index, value in enumerate(values)]
+    connection.modify(database, {attribute: [(ldap3.MODIFY_REPLACE, numbered)]})

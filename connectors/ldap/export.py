@@ -1,0 +1,64 @@
+"""Export of a person's entry and of everything that points at it, as LDIF (RFC 2849), streamed.
+
+Called by the connector's ``export``. The account's entry comes whole (``*`` and ``+``), then every
+entry that names the person. An export that cannot be complete raises; it never just ends.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from typing import Final
+
+from connectors._directory.entries import Entry
+from connectors.contract import Account, Export
+from connectors.faults import Missing
+from connectors.ldap.directory import Directory
+from connectors.ldap.references import search_filter
+
+MEDIA_TYPE: Final = "text/plain"
+WHOLE: Final = ("*", "+")
+_OPERATIONAL: Final = ("nsAccountLock", "nsRoleDN", "passwordPolicySubentry", "aci")
+"""389-ds shows these only when asked by name."""
+_SAFE_FIRST: Final = frozenset(range(0x21, 0x7F)) - set(b":<")
+_SAFE: Final = frozenset(range(0x20, 0x7F))
+
+
+def export(directory: Directory, account: Account) -> Iterator[Export]:
+    """Yield the account's own entry and, as a second object, everything that names the person."""
+    entry = directory.account_entry(account, (*WHOLE, *_OPERATIONAL))
+    if entry is None:
+        raise Missing("export: the account's entry is not there")
+    yield Export(f"{account.native_id}/entry.ldif", MEDIA_TYPE, iter((_HEAD + ldif(entry),)))
+    yield Export(
+        f"{account.native_id}/references.ldif", MEDIA_TYPE, _references(directory, account)
+    )
+
+
+_HEAD: Final = b"version: 1\n\n"
+
+
+def _references(directory: Directory, account: Account) -> Iterator[bytes]:
+    entry = directory.account_entry(account)
+    if entry is None:
+        raise Missing("export: the account's entry is not there")
+    yield _HEAD
+    wanted = search_filter(directory.identity(account, entry))
+    for page in directory.session.search(directory.settings.base, wanted, WHOLE):
+        yield b"".join(ldif(found) for found in page)
+
+
+def ldif(entry: Entry) -> bytes:
+    """Write one entry with every value; what is not safe as it is goes as base64."""
+    lines = [_line("dn", entry.dn.encode("utf-8"))]
+    lines += [_line(name, value) for name, values in entry.attributes.items() for value in values]
+    return b"\n".join(lines) + b"\n\n"
+
+
+def _line(name: str, value: bytes) -> bytes:
+    safe = not value or (
+        value[0] in _SAFE_FIRST and all(byte in _SAFE for byte in value) and value[-1] != 0x20  # noqa: PLR2004 - a blank at the end
+    )
+    if safe:
+        return name.encode() + b": " + value
+    return name.encode() + b":: " + base64.b64encode(value)
