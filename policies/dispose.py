@@ -28,6 +28,12 @@ from policies.model import (
 SAFE_DEFAULT: Final = "safe default"
 """What :attr:`Disposition.rule` says when no rule decided anything."""
 
+WORDS: Final = ("contain", "preserve", "transfer", "revoke", "destroy", "retain")
+"""The words that a holding rule may decide."""
+
+_ACCESS: Final = frozenset({"account", "session", "credential", "grant"})
+"""Families whose holdings are access itself, as against things and data."""
+
 
 @dataclass(frozen=True, slots=True)
 class Disposition:
@@ -66,14 +72,10 @@ def dispose(policy: Policy, system: str, kind: Kind, *, sole: bool, on: date) ->
     exclusion = _exclusion_of(policy, system, kind, on)
     if exclusion is not None:
         return _left_alone(exclusion)
-    decided, notes = _weigh(policy, system, kind, sole=sole)
-    decisions = [f"{word} by {rule.position.rule} '{rule.pattern}'" for word, rule in decided]
-    words = _Words.of(kind, decided)
-    words, laws = words.under_the_laws(sole=sole)
-    uncovered = not decided
-    first = max((rule for _, rule in decided), key=lambda rule: rule.precedence, default=None)
-    if uncovered:
-        decisions = [f"no rule covers '{kind}', so the {SAFE_DEFAULT} holds"]
+    weighing = weigh(policy, system, kind, sole=sole)
+    words, laws = _Words.of(kind, weighing.decided).under_the_laws(kind, sole=sole)
+    deciding = [rule for _, rule in weighing.decided]
+    first = max(deciding, key=lambda rule: rule.precedence, default=None)
     return Disposition(
         contain=words.contain,
         preserve=words.preserve,
@@ -83,8 +85,8 @@ def dispose(policy: Policy, system: str, kind: Kind, *, sole: bool, on: date) ->
         retain=words.retain,
         wanted=words.wanted,
         rule=first.position.rule if first else SAFE_DEFAULT,
-        why="; ".join([*decisions, *laws, *notes]),
-        uncovered=uncovered,
+        why="; ".join([*_reasons(kind, weighing), *laws, *weighing.notes]),
+        uncovered=first is None,
     )
 
 
@@ -97,14 +99,42 @@ def excluded(policy: Policy, system: str, on: date) -> Exclusion | None:
     return next((one for one in whole if one.counts_on(on)), None)
 
 
-def applicable(
+def gives_access(kind: Kind) -> bool:
+    """Whether somebody gets in with a holding of this kind."""
+    return kind.split(".")[0] in _ACCESS
+
+
+def leaves_access(policy: Policy, system: str, kind: Kind) -> bool:
+    """Whether the rules alone would leave such access live, so that a law has to step in."""
+    words = _Words.of(kind, weigh(policy, system, kind, sole=False).decided)
+    return gives_access(kind) and words.wanted is HoldingState.LIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Weighing:
+    """Which rule decides each word, and why some rules could not be asked."""
+
+    decided: tuple[tuple[str, HoldingRule], ...]
+    notes: tuple[str, ...]
+
+
+def weigh(policy: Policy, system: str, kind: Kind, *, sole: bool) -> Weighing:
+    """Weigh the rules for such a holding, word by word. Exclusions and laws come after."""
+    rules, notes = _holding(policy, system, kind, sole=sole)
+    deciding = (
+        (word, next((rule for rule in rules if getattr(rule, word) is not None), None))
+        for word in WORDS
+    )
+    return Weighing(tuple((word, rule) for word, rule in deciding if rule is not None), notes)
+
+
+def _holding(
     policy: Policy, system: str, kind: Kind, *, sole: bool
 ) -> tuple[tuple[HoldingRule, ...], tuple[str, ...]]:
     """The rules that hold for such a holding, the weightiest first, and why others could not."""
-    rules = policy.rules_by_kind[kind]
     values: Values | None = None
-    holding, notes = [], []
-    for rule in rules:
+    rules, notes = [], []
+    for rule in policy.rules_by_kind[kind]:
         if rule.systems and system not in rule.systems:
             continue
         if rule.when is not None:
@@ -114,31 +144,8 @@ def applicable(
                 notes.append(f"{rule.position.rule} does not hold: {verdict.reason}")
             if not verdict.holds:
                 continue
-        holding.append(rule)
-    return tuple(holding), tuple(notes)
-
-
-def _weigh(
-    policy: Policy, system: str, kind: Kind, *, sole: bool
-) -> tuple[tuple[tuple[str, HoldingRule], ...], tuple[str, ...]]:
-    """Which rule decides each word."""
-    rules, notes = applicable(policy, system, kind, sole=sole)
-    deciding = (
-        (word, next((rule for rule in rules if getattr(rule, word) is not None), None))
-        for word in WORDS
-    )
-    return tuple((word, rule) for word, rule in deciding if rule is not None), notes
-
-
-WORDS: Final = ("contain", "preserve", "transfer", "revoke", "destroy", "retain")
-"""The words that a holding rule may decide."""
-
-
-def deciding_rules(
-    policy: Policy, system: str, kind: Kind, *, sole: bool
-) -> tuple[tuple[str, HoldingRule], ...]:
-    """(word, rule) for every word that a rule decides; for ``explain`` and ``lint``."""
-    return _weigh(policy, system, kind, sole=sole)[0]
+        rules.append(rule)
+    return tuple(rules), tuple(notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +170,13 @@ class _Words:
             return HoldingState.GONE
         return HoldingState.CONTAINED if self.contain else HoldingState.LIVE
 
-    def under_the_laws(self, *, sole: bool) -> tuple[_Words, list[str]]:
+    def under_the_laws(self, kind: Kind, *, sole: bool) -> tuple[_Words, list[str]]:
         """Raise what the laws demand, and say so."""
         words, laws = self, []
+        if words.wanted is HoldingState.LIVE and gives_access(kind):
+            # Law 4: access is left alone by a named exclusion with its reason, never by a rule.
+            words = replace(words, contain=True)
+            laws.append("contain is required because only an exclusion leaves access (Law 4)")
         taken = words.revoke is not Revocation.NEVER or words.destroy
         if sole and taken and words.transfer is not Transfer.REQUIRED:
             # Law 5: the last owner of a thing is never removed as it is.
@@ -180,6 +191,12 @@ class _Words:
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - a word of any type passes through
     return value is Need.REQUIRED if isinstance(value, Need) else value
+
+
+def _reasons(kind: Kind, weighing: Weighing) -> list[str]:
+    if not weighing.decided:
+        return [f"no rule covers '{kind}', so the {SAFE_DEFAULT} holds"]
+    return [f"{word} by {rule.position.rule} '{rule.pattern}'" for word, rule in weighing.decided]
 
 
 def _stays_until_destroy(kind: Kind) -> bool:

@@ -8,7 +8,7 @@ text: a condition that needs it is false, with the reason.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from typing import Final
@@ -144,5 +144,3 @@ HOLDING: Final = _scope(
     DeclaredField("sole", _FLAG, "nobody else owns, administers or is in it"),
 )
 """Fields of ``when:`` in a holding rule."""
-
-FACT_NAMES: Final = frozenset(one.name for one in fields(Facts))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from connectors.contract import KINDS, Stage
 from policies.access_end import UnknownTimeZone, find_zone
@@ -174,12 +174,19 @@ def _stage(stage: Stage) -> Field[StageWords]:
             stage, fields.position, fields.get(AT), fields.get(TO), fields.get(APPROVED)
         )
 
-    words = (AT, TO, APPROVED) if stage is Stage.TRANSFER else (AT, APPROVED)
+    words = _STAGE_WORDS.get(stage, (AT, APPROVED))
     record = Record(f"the stage '{stage}'", words, build, _STAGE_MOVED)
     return Field(stage.value, record, _STAGE_MEANINGS[stage])
 
 
-_STAGE_MOVED: Final = {"to": "'to' belongs to the stage 'transfer'"}
+_STAGE_WORDS: Final[dict[Stage, tuple[Field[Any], ...]]] = {
+    Stage.CONTAIN: (AT,),  # Law 3: contain waits for nobody
+    Stage.TRANSFER: (AT, TO, APPROVED),
+}
+_STAGE_MOVED: Final = {
+    "to": "'to' belongs to the stage 'transfer'",
+    "approvals": "'contain' waits for no approval: it can be undone",
+}
 _STAGE_MEANINGS: Final = {
     Stage.CONTAIN: "Block sign-in, end sessions, suspend keys and cards.",
     Stage.PRESERVE: "Snapshot every holding and back up data.",

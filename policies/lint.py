@@ -14,7 +14,7 @@ from itertools import combinations
 from typing import Final
 
 from connectors.contract import KINDS, Kind, Stage
-from policies.dispose import deciding_rules
+from policies.dispose import leaves_access, weigh
 from policies.load import PolicySet
 from policies.model import HoldingRule, Policy, Revocation, Transfer
 from policies.problems import Position
@@ -109,10 +109,11 @@ def _exclusions(policy: Policy, on: date) -> Iterator[Finding]:
 
 def _uncovered(policy: Policy) -> Iterator[Finding]:
     """Kinds for which only the safe default speaks."""
-    decided = {
-        kind for kind in KINDS if deciding_rules(policy, _SOME_OTHER_SYSTEM, kind, sole=True)
-    }
-    missing = sorted(KINDS - decided)
+    missing = [
+        kind
+        for kind in sorted(KINDS)
+        if not weigh(policy, _SOME_OTHER_SYSTEM, kind, sole=True).decided
+    ]
     if missing:
         message = f"no rule covers {', '.join(missing)}; the safe default holds for them"
         yield _finding(Severity.WARNING, "kind-uncovered", policy, _place(policy), message)
@@ -125,7 +126,7 @@ def _idle_rules(policy: Policy) -> Iterator[Finding]:
     busy = {
         id(rule)
         for kind, system, sole in _circumstances(policy)
-        for _, rule in deciding_rules(policy, system, kind, sole=sole)
+        for _, rule in weigh(policy, system, kind, sole=sole).decided
     }
     for rule in own:
         if id(rule) not in busy:
@@ -153,6 +154,10 @@ def _circumstances(policy: Policy) -> Iterator[tuple[Kind, str, bool]]:
 
 def _contradictions(policy: Policy) -> Iterator[Finding]:
     """Rules that a law overrules."""
+    left = [kind for kind in sorted(KINDS) if leaves_access(policy, _SOME_OTHER_SYSTEM, kind)]
+    if left:
+        message = f"rules would leave {', '.join(left)} live; only an exclusion does (Law 4)"
+        yield _finding(Severity.ERROR, "access-left", policy, _place(policy), message)
     for rule in policy.rules:
         required = rule.transfer is Transfer.REQUIRED
         if required and rule.revoke is Revocation.WITH_CONTAIN:

@@ -82,7 +82,10 @@ class StageWords:
 
 @dataclass(frozen=True, slots=True)
 class StageRule:
-    """When a stage starts, to whom it transfers, and who must agree. Position: where ``at`` is."""
+    """When a stage starts, to whom it transfers, and who must agree.
+
+    ``position`` is that of the words that say when; None where no file does.
+    """
 
     stage: Stage
     at: Timing

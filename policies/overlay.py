@@ -101,7 +101,7 @@ def _stage(safe: StageRule, lineage: Sequence[PolicyFile]) -> StageRule:
         approvals=next(
             (one.approvals for one in words if one.approvals is not None), safe.approvals
         ),
-        position=timed.position if timed else None,
+        position=(timed or words[0]).position if words else None,
     )
 
 
