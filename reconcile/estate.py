@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from connectors.contract import Account, Card, Connector, Credential, Subject
     from connectors.hr.contract import HrSource
-    from connectors.vaults.contract import Vault
+    from connectors.vaults.contract import CaseIdentity, Vault
+    from policies.load import Source
     from policies.model import Policy
 
 _ABILITIES: Final[dict[Step, type[Any]]] = {
@@ -104,6 +105,12 @@ class Pace:
     factor: float = 1.0
 
 
+def no_identity() -> CaseIdentity:
+    """Refuse: without escrow keys nothing can be kept for a case."""
+    message = "no escrow keys are configured"
+    raise LookupError(message)
+
+
 @dataclass(frozen=True, slots=True)
 class Estate:
     """Everything configured."""
@@ -113,10 +120,12 @@ class Estate:
     clock: Callable[[], datetime]
     token_bytes: Callable[[int], bytes]
     new_id: Callable[[], str]
+    policy_sources: Sequence[Source] = ()
+    """The texts the policies were read from, stored with each case's policy hash."""
     hr: HrSource | None = None
     vault: Vault | None = None
-    escrow: tuple[str, ...] = ()
-    """age recipients that the identity of each case is sealed to."""
+    make_identity: Callable[[], CaseIdentity] = no_identity
+    """Makes the key pair of a case, sealed to the escrow holders."""
     guards: Guards = field(default_factory=Guards)
     limits: Limits = field(default_factory=Limits)
     pace: Pace = field(default_factory=Pace)

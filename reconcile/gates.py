@@ -164,7 +164,7 @@ def due_at(step: Step, system: SystemFacts, facts: CaseFacts) -> datetime | None
         finished = [
             operation.finished_at
             for operation in facts.operations
-            if operation.system == system.name and operation.step in WRITES
+            if operation.system == system.name and operation.step in WRITES - {Step.DESTROY}
             if operation.finished_at
         ]
         settled = max(finished) + system.settle if finished else facts.stage_at[Stage.CONTAIN]

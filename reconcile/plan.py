@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from connectors.contract import HoldingState
-from policies.dispose import Revocation, Transfer
+from policies.model import Revocation, Transfer
 from reconcile.case import CaseState
 from reconcile.closure import Closure, assess, satisfied
 from reconcile.facts import HR, OperationState, QuestionKind, Step
@@ -322,3 +322,11 @@ def outlook(facts: CaseFacts, now: datetime) -> tuple[tuple[PlannedOperation, da
         why = gate(operation, facts, now).why if operation else ""
         rows.append((planned, due, why))
     return tuple(rows)
+
+
+def disposition_rows(facts: CaseFacts) -> list[list[str]]:
+    """List every holding with what would be done to it, as approvals and releases are bound to."""
+    return [
+        [str(holding.number), holding.system, holding.kind, holding.disposition.wanted.value]
+        for holding in facts.holdings
+    ]

@@ -25,7 +25,8 @@ from connectors.contract import (
     kind,
 )
 from connectors.faults import Malformed, Missing, Refused
-from policies.dispose import Disposition, Revocation, dispose
+from policies.dispose import Disposition, dispose
+from policies.model import Revocation
 from reconcile.closure import satisfied
 from reconcile.facts import SETTLED, EffectState, QuestionKind, Step
 from reconcile.gates import supports
@@ -296,7 +297,7 @@ def _record_effect(
             "try": run.key.tries,
             "not_restorable": row.lost,
         },
-        {"key": holding.key, "why": row.why, "read_back": read_back},
+        {"key": holding.key, "why": row.why, "read_back": dict(read_back)},
     )
 
 

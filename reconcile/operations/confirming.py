@@ -10,8 +10,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from connectors.contract import Subject
+from policies.access_end import ZoneDefaults, derive
 from reconcile.event import Employment as CaseEmployment
 from reconcile.operations.run import Again, Finished, Run
+from reconcile.policy_book import choose, store_policy
+from reconcile.receiving import facts_of, set_access_end
 from reconcile.rescinding import rescind
 from reconcile.store.case_file import PERSON
 from reconcile.store.question_rows import place_hold, store_reading
@@ -77,13 +80,32 @@ def _answered(
     person = file.person
     if employment is not None:
         person = _enriched(person, employment)
-    file.update(person_sealed=file.seal(PERSON, replace(person, chain=chain), "person"))
+    person = replace(person, chain=chain)
+    file.update(person_sealed=file.seal(PERSON, person, "person"))
+    if employment is not None and employment.ends and file.row["contained_at"] is None:
+        _follow_hr(run, file, person)
     if outcome == "rescinded":
         rescind(file, "HR says the termination is off")
     elif outcome == "active":
         # Law 7: never a silent continuation against what HR says; a person looks.
         place_hold(file, "hr", "hr", "HR shows no termination for this employment", "", "hr")
     return Finished({"outcome": outcome})
+
+
+def _follow_hr(run: Run, file: CaseFile, person: Person) -> None:
+    """Before containment HR's dates and role are the truth, whatever the event said."""
+    if not file.row["immediate"]:
+        defaults = ZoneDefaults(tenant=run.estate.time_zone)
+        end = derive(person.dates, immediate=False, received_at=file.now, defaults=defaults)
+        set_access_end(file, end, immediate=False)
+    policy, reason, wrong = choose(run.estate, facts_of(person))
+    if policy.policy_hash != file.row["policy_hash"]:
+        store_policy(file.connection, run.estate, policy, file.now)
+        file.update(policy_name=policy.name, policy_hash=policy.policy_hash)
+        control = {"policy": policy.name, "policy_hash": policy.policy_hash, "why": reason}
+        file.record("policy.selected", control)
+    if wrong:
+        place_hold(file, "policy", "policy", wrong, "", "guard")
 
 
 def _outcome(employment: Employment | None) -> str:
@@ -118,4 +140,6 @@ def _enriched(person: Person, employment: Employment) -> Person:
         manager=was.manager or employment.manager,
         role_key=was.role_key or employment.role_key,
     )
-    return replace(person, subject=subject, employment=now)
+    dates = employment.dates
+    dated = dates.last_working_day or dates.termination_date
+    return replace(person, subject=subject, employment=now, dates=dates if dated else person.dates)

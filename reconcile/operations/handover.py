@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from connectors.contract import Credential, HoldingState, Subject
-from policies.dispose import Transfer
+from policies.model import Transfer
 from reconcile.facts import QuestionKind
 from reconcile.operations.changing import Change
 from reconcile.operations.run import Again, Blind, Finished, Run

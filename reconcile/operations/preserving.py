@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from connectors.contract import Credential, kind
-from connectors.vaults.contract import CaseIdentity
 from policies.dispose import dispose
 from reconcile.facts import SETTLED, EffectState
 from reconcile.operations.run import Again, Finished, Run
@@ -76,18 +75,18 @@ def _recipient(run: Run, file: CaseFile) -> str:
     the case unreadable for good.
     """
     query = sa.select(vault_identities.c.recipient).where(vault_identities.c.case_id == file.id)
-    known = file.connection.scalar(query)
+    known: str | None = file.connection.scalar(query)
     if known is not None:
-        return str(known)
-    identity = CaseIdentity.generate(run.estate.escrow)
+        return known
+    identity = run.estate.make_identity()
     file.connection.execute(
         sa.insert(vault_identities).values(
             case_id=file.id,
             recipient=identity.recipient,
-            sealed_identity=list(identity.sealed),
+            sealed_identity=identity.sealed,
         )
     )
-    file.record("vault.identity_made", {"recipient": identity.recipient})
+    file.record("vault.identity_made", {"escrow": list(identity.escrow)})
     return identity.recipient
 
 
@@ -115,10 +114,10 @@ def _backed_up(run: Run, file: CaseFile, receipt: Receipt) -> None:
     file.connection.execute(
         sa.insert(backups).values(
             case_id=file.id, system=run.system_name, name=receipt.name,
-            receipt=receipt.as_json(), verified_at=file.now.timestamp(),
+            receipt=receipt.to_json(), verified_at=file.now.timestamp(),
         )
     )  # fmt: skip
-    file.record("backup.verified", {"system": run.system_name, "receipt": receipt.as_json()})
+    file.record("backup.verified", {"system": run.system_name, "receipt": receipt.to_json()})
 
 
 def _kept(run: Run, file: CaseFile, todo: Sequence[str]) -> Finished | Again:

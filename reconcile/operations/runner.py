@@ -17,7 +17,7 @@ import structlog
 from connectors.faults import Fault, Refused, Transient, Unauthorised
 from connectors.secret import SecretUnavailable
 from reconcile.engine.port import LeaseLost
-from reconcile.facts import HR, Step
+from reconcile.facts import HR, OperationState, Step
 from reconcile.gates import gate
 from reconcile.operations.changing import contain, restore, revoke
 from reconcile.operations.confirming import confirm
@@ -105,7 +105,13 @@ class OperationRunner:
         operation = next((each for each in facts.operations if each.seq == key.seq), None)
         if operation is None or operation.tries != key.tries:
             return None
-        if not gate(operation, facts, file.now).open:
+        if operation.state is not OperationState.TODO:
+            return None
+        answer = gate(operation, facts, file.now)
+        if not answer.open:
+            # This job is spent: the next one needs a key of its own, so the try is spent too.
+            at = answer.until or file.now
+            try_later(connection, key.case_id, key.seq, at=at, error=answer.why, failed=False)
             self.jobs.wake(connection, key.case_id, f"shut/{key.seq}/{key.tries}")
             return None
         token = self.estate.new_id()

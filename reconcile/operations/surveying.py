@@ -84,8 +84,8 @@ def _survey_each(
 
 def _merged(found: Reading[Account], readings: Sequence[Reading[Holding]]) -> Reading[Holding]:
     """Join the reads of all accounts: the join sees only if every part could see (Law 2)."""
-    blind = next((each for each in (found, *readings) if each.blind), None)
-    source: Reading[Account] | Reading[Holding] = blind or found
+    parts: tuple[Reading[Account] | Reading[Holding], ...] = (found, *readings)
+    source = next((each for each in parts if each.blind), found)
     return Reading(
         items=tuple(item for reading in readings for item in reading.items),
         complete=source.complete,

@@ -6,6 +6,7 @@ Made by the reconciler, the operation runner and the desk. State and evidence co
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -20,10 +21,11 @@ from reconcile.store.instants import instant
 from reconcile.store.schema import cases
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from datetime import datetime
 
     from connectors.contract import Json
+    from reconcile.evidence.encoding import Json as EvidenceJson
     from reconcile.sealing import CaseKeys
     from reconcile.store.evidence_log import EvidenceLog
 
@@ -91,7 +93,7 @@ class CaseFile:
         """Append an evidence record in this transaction."""
         chain = self.id + (AFTERWARDS if self.row["closing_at"] is not None else "")
         self.archive.evidence.append(
-            self.connection, chain, type_, self.now, control or {}, person or {}
+            self.connection, chain, type_, self.now, _plain(control), _plain(person)
         )
 
     def update(self, **values: object) -> None:
@@ -108,6 +110,19 @@ class CaseFile:
         self.update(state=after.value, open=after not in {CaseState.CLOSED, CaseState.RESCINDED})
         if after is not CaseState.CLOSED:  # the closing record is the last of its chain
             self.record("case.state", {"from": before.value, "to": after.value, "why": why})
+
+
+def _plain(part: Mapping[str, Json] | None) -> dict[str, EvidenceJson]:
+    """Turn what the contract carries into the plain types that evidence hashes."""
+    return {name: _value(value) for name, value in (part or {}).items()}
+
+
+def _value(value: Json) -> EvidenceJson:
+    if isinstance(value, str | int | bool) or value is None:
+        return value
+    if isinstance(value, Mapping):
+        return {name: _value(each) for name, each in value.items()}
+    return [_value(each) for each in value]
 
 
 def open_file(
@@ -155,4 +170,10 @@ def stale_cases(connection: sa.Connection, older_than: float) -> tuple[str, ...]
         .order_by(cases.c.touched)
         .limit(500)
     )
+    return tuple(connection.scalars(query))
+
+
+def closing_cases(connection: sa.Connection) -> tuple[str, ...]:
+    """List cases whose closing record waits for its checkpoint; publishing one wakes them."""
+    query = sa.select(cases.c.id).where(cases.c.closing_at.is_not(None), cases.c.closed_at.is_(None))
     return tuple(connection.scalars(query))

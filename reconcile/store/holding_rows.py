@@ -7,7 +7,7 @@ Later reads change the state of a holding, never its pre-image.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 from pydantic import TypeAdapter
@@ -18,7 +18,7 @@ from reconcile.store.instants import epoch, epoch_or_none, instant
 from reconcile.store.schema import accounts, holdings, surveys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from reconcile.store.case_file import CaseFile
 
@@ -216,7 +216,7 @@ def load_holdings(file: CaseFile, system: str | None = None) -> tuple[HoldingRow
     return tuple(_holding_row(row) for row in file.connection.execute(query).mappings())
 
 
-def _holding_row(row: Mapping[str, Any]) -> HoldingRow:
+def _holding_row(row: sa.RowMapping) -> HoldingRow:
     return HoldingRow(
         row["number"], row["system"], row["key"], row["account_id"], row["kind"],
         HoldingState(row["state"]), row["sole"], row["duty"], row["residual_until"],

@@ -67,7 +67,7 @@ def load_operations(connection: sa.Connection, case_id: str) -> tuple[OperationF
     return tuple(_facts(row) for row in connection.execute(query).mappings())
 
 
-def _facts(row: Mapping[str, Any]) -> OperationFacts:
+def _facts(row: sa.RowMapping) -> OperationFacts:
     return OperationFacts(
         seq=row["seq"],
         system=row["system"],

@@ -35,6 +35,8 @@ inbox = sa.Table(
     sa.Column("event_id", sa.Text, primary_key=True),
     _column("received_at", sa.Float),
     _column("principal", sa.Text),
+    _column("employment_id", sa.Text, index=True),
+    _column("revision", sa.BigInteger),
     _column("raw_sha256", sa.Text),
     sa.Column("raw_sealed", sa.LargeBinary),
     _column("state", sa.Text),
@@ -255,7 +257,7 @@ vault_identities = sa.Table(
     metadata,
     _case(key=True),
     _column("recipient", sa.Text),
-    _column("sealed_identity", sa.JSON),
+    _column("sealed_identity", sa.LargeBinary),
     sa.PrimaryKeyConstraint("case_id"),
 )
 """The age recipient of a case and its identity, sealed to the escrow keys: erasable."""

@@ -1,0 +1,318 @@
+"""The desk: every command and every question that people and programs may put to the daemon.
+
+The HTTP API and the command line speak to nothing else. Each command is one transaction that
+changes rows, writes evidence and wakes the case; the pass does the rest. Refusals are
+``reconcile.errors``. Who may call what is the roof's business; who may *decide* what is checked
+here: two different people release a brake, and nobody approves a plan they did not see.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import sqlalchemy as sa
+
+from connectors.contract import Stage
+from reconcile.case import FINAL
+from reconcile.errors import Conflict, NotAllowed, StaleApproval, UnknownQuestion
+from reconcile.facts import OperationState, QuestionKind, Step
+from reconcile.policy_book import policy_of
+from reconcile.previewing import preview
+from reconcile.principals import Principal, Principals, Role, TokenView
+from reconcile.receiving import Receipt, Reception, Taken
+from reconcile.reconciler import plan_hash
+from reconcile.showing import RELEASES_NEEDED, options_for, show_case, show_records, summaries
+from reconcile.store.case_file import open_file
+from reconcile.store.evidence_log import NotPublished
+from reconcile.store.fact_rows import load_facts
+from reconcile.store.guard_rows import slots_of, take_slots
+from reconcile.store.holding_rows import ACCEPTED, REJECTED, decide_account
+from reconcile.store.operation_rows import load_operations, reopen
+from reconcile.store.question_rows import (
+    add_release,
+    answer,
+    approve,
+    end_hold,
+    load_holds,
+    load_questions,
+    place_hold,
+)
+from reconcile.store.schema import inbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from connectors.contract import Subject
+    from reconcile.engine.port import Jobs
+    from reconcile.estate import Estate
+    from reconcile.event import Person, TerminationEvent
+    from reconcile.evidence.keys import VerifierKey
+    from reconcile.facts import QuestionFacts
+    from reconcile.store.case_file import Archive, CaseFile
+    from reconcile.store.database import Database
+    from reconcile.views import CaseSummary, CaseView, Preview, RecordView
+
+Result = TypeVar("Result")
+
+LONGEST_REASON: Final = 500
+
+
+@dataclass(slots=True)
+class Desk:
+    """Safe to call from many threads."""
+
+    database: Database
+    estate: Estate
+    jobs: Jobs
+    archive: Archive
+    verifier_key: VerifierKey
+
+    def receive(self, event: TerminationEvent, *, raw: bytes, principal: str) -> Receipt:
+        """Take an event in: stored and applied, or neither. Raises :class:`NotAllowed`."""
+        with self.database.begin() as connection:
+            return self._reception(connection).take(event, raw, principal)
+
+    def reject(self, event_id: str, *, raw: bytes, principal: str, problem: str) -> None:
+        """Keep a delivery whose signature held and whose content cannot be used."""
+        with self.database.begin() as connection:
+            query = sa.select(inbox.c.event_id).where(inbox.c.event_id == event_id)
+            if connection.scalar(query) is None:
+                self._reception(connection).store_raw(
+                    event_id, raw, principal, outcome=Taken.REJECTED, problem=problem
+                )
+
+    def _reception(self, connection: sa.Connection) -> Reception:
+        now = self.database.now()
+        return Reception(connection, self.estate, self.archive, self.jobs, now)
+
+    def cases(
+        self, *, open_only: bool = False, limit: int = 100, before: str = ""
+    ) -> tuple[CaseSummary, ...]:
+        """List cases, newest first; ``before`` is the id of the last one already seen."""
+        with self.database.connect() as connection:
+            return summaries(
+                connection, self.archive, self.estate,
+                open_only=open_only, limit=min(max(limit, 1), 1000), before=before,
+            )  # fmt: skip
+
+    def find(self, employment_id: str) -> tuple[CaseSummary, ...]:
+        """List the cases of an employment, newest first."""
+        with self.database.connect() as connection:
+            return summaries(
+                connection, self.archive, self.estate, employment_id=employment_id, limit=100
+            )
+
+    def case(self, case_id: str) -> CaseView:
+        """Show everything about a case. Raises :class:`UnknownCase`."""
+        with self.database.connect() as connection:
+            file = open_file(
+                connection, case_id, self.archive, self.estate.clock(), lock=False
+            )
+            return show_case(file, self.estate)
+
+    def records(self, case_id: str) -> tuple[RecordView, ...]:
+        """Show the control parts of the evidence of a case. Raises :class:`UnknownCase`."""
+        with self.database.connect() as connection:
+            file = open_file(connection, case_id, self.archive, self.estate.clock(), lock=False)
+            return show_records(file)
+
+    def export_bundle(self, case_id: str, path: Path) -> None:
+        """Write the evidence bundle. Raises :class:`Conflict` until its records are published."""
+        with self.database.connect() as connection:
+            open_file(connection, case_id, self.archive, self.estate.clock(), lock=False)
+            try:
+                self.archive.evidence.export_bundle(
+                    connection, case_id, path, self.verifier_key
+                )
+            except NotPublished as error:
+                raise Conflict(str(error)) from error
+
+    def preview(self, subject: Subject, person: Person) -> Preview:
+        """Survey live and say what would happen; stores nothing, writes nowhere. Raises faults."""
+        return preview(self.estate, subject, person)
+
+    def answer(self, case_id: str, question_id: str, said: str, *, principal: str) -> None:
+        """Answer a question or confirm a duty. Raises :class:`Conflict`, :class:`NotAllowed`."""
+
+        def work(file: CaseFile) -> None:
+            question = next((q for q in load_questions(file) if q.id == question_id), None)
+            if question is None:
+                message = "the case has no such question"
+                raise UnknownQuestion(message)
+            if question.answer:
+                message = "the question was answered already"
+                raise Conflict(message)
+            allowed = options_for(question.kind)
+            if (allowed and said not in allowed) or not 0 < len(said) <= LONGEST_REASON:
+                message = f"an answer is one of: {', '.join(allowed) or 'a short text'}"
+                raise NotAllowed(message)
+            answer(file, question_id, said, principal)
+            file.record(
+                "question.answered",
+                {"kind": question.kind.value, "system": question.system},
+                {"question": question_id, "answer": said, "by": principal},
+            )
+            self._follow(file, question, said)
+
+        self._change(case_id, f"answered/{question_id}", work)
+
+    def _follow(self, file: CaseFile, question: QuestionFacts, said: str) -> None:
+        """Do what an answer means at once; the pass does the rest."""
+        match question.kind:
+            case QuestionKind.CANDIDATE:
+                decision = ACCEPTED if said == "accept" else REJECTED
+                decide_account(file, question.system, question.about, decision)
+                if said == "accept":
+                    self._again(file, question.system, {Step.SURVEY}, "an account was accepted")
+            case QuestionKind.NO_ACCOUNT if said == "look again":
+                self._again(file, question.system, {Step.SURVEY}, "a person asked to look again")
+            case QuestionKind.DEAD_LETTER:
+                self._reopen(file, int(question.about), "a person asked to try again")
+            case QuestionKind.DUTY:
+                steps = {Step.VERIFY_FIRST, Step.VERIFY_SECOND}
+                self._again(file, question.system, steps, "a duty was confirmed", waiting=True)
+            case QuestionKind.NO_SUCCESSOR:
+                self._again(file, question.system, {Step.TRANSFER}, "a successor was named", waiting=True)
+            case QuestionKind.HR_DISAGREES | QuestionKind.CONFIRM_TERMINATION if said == "active":
+                place_hold(file, "hr", "hr", "a person says the employment goes on", "", "desk")
+            case _:
+                return
+
+    def _again(
+        self, file: CaseFile, system: str, steps: set[Step], why: str, *, waiting: bool = False
+    ) -> None:
+        """Run steps again; with ``waiting`` only those not done yet, and at once."""
+        for operation in load_operations(file.connection, file.id):
+            if operation.system != system or operation.step not in steps:
+                continue
+            if waiting and operation.state is OperationState.DONE:
+                continue
+            self._reopen(file, operation.seq, why)
+
+    def _reopen(self, file: CaseFile, seq: int, why: str) -> None:
+        reopen(file.connection, file.id, seq, at=file.now, why=why)
+
+    def hold(self, case_id: str, reason: str, *, principal: str) -> str:
+        """Stop every write of a case. Returns the id of the hold."""
+        if not 0 < len(reason) <= LONGEST_REASON:
+            message = "a hold needs a reason of at most 500 characters"
+            raise NotAllowed(message)
+
+        def work(file: CaseFile) -> str:
+            hold_id = f"manual-{self.estate.new_id()[:12]}"
+            place_hold(file, hold_id, "manual", reason, self._plan_hash(file), principal)
+            return hold_id
+
+        return self._change(case_id, f"held/{self.estate.new_id()[:12]}", work)
+
+    def release(self, case_id: str, hold_id: str, bound_to: str, *, principal: str) -> None:
+        """Release a hold; some kinds need two different people, bound to what they saw.
+
+        Raises :class:`StaleApproval` when the plan has changed since, :class:`NotAllowed`.
+        """
+
+        def work(file: CaseFile) -> None:
+            hold = next((each for each in load_holds(file) if each.id == hold_id), None)
+            if hold is None:
+                message = "the case has no such standing hold"
+                raise UnknownQuestion(message)
+            needed = RELEASES_NEEDED[hold.kind]
+            if needed == 0:
+                message = "this hold protects an identity: only configuration ends it"
+                raise NotAllowed(message)
+            self._check_bound(file, bound_to)
+            released = add_release(file, hold_id, principal)
+            file.record(
+                "hold.released",
+                {"kind": hold.kind, "releases": len(released), "bound_to": bound_to},
+                {"by": principal},
+            )
+            if len(released) >= needed:
+                end_hold(file, hold_id)
+                self._let_through(file, hold.kind)
+
+        self._change(case_id, f"released/{hold_id}/{principal}", work)
+
+    def _let_through(self, file: CaseFile, kind: str) -> None:
+        """Two people have released the brake: the case takes its slots beyond the limit."""
+        if kind == "brake":
+            steps = {Step.CONTAIN, Step.REVOKE} - slots_of(file.connection, file.id)
+            take_slots(file.connection, file.id, steps, file.now)
+
+    def approve(self, case_id: str, stage: Stage, bound_to: str, *, principal: str) -> None:
+        """Approve a stage for exactly the plan seen. Raises :class:`StaleApproval`."""
+
+        def work(file: CaseFile) -> None:
+            self._check_bound(file, bound_to)
+            approve(file, stage, principal, bound_to)
+            control = {"stage": stage.value, "bound_to": bound_to}
+            file.record("stage.approved", control, {"by": principal})
+
+        self._change(case_id, f"approved/{stage}/{principal}/{bound_to[:16]}", work, final_too=True)
+
+    def retry(self, case_id: str, seq: int, *, principal: str) -> None:
+        """Try an operation again at once instead of waiting for its backoff."""
+
+        def work(file: CaseFile) -> None:
+            operation = next(
+                (o for o in load_operations(file.connection, file.id) if o.seq == seq), None
+            )
+            if operation is None:
+                message = "the case has no such operation"
+                raise UnknownQuestion(message)
+            if operation.state is OperationState.DONE:
+                message = "the operation is done"
+                raise Conflict(message)
+            self._reopen(file, seq, "a person asked to try again")
+            file.record("operation.retried", {"seq": seq}, {"by": principal})
+
+        self._change(case_id, f"retry/{seq}/{self.estate.new_id()[:12]}", work, final_too=True)
+
+    def _change(
+        self,
+        case_id: str,
+        reason: str,
+        work: Callable[[CaseFile], Result],
+        *,
+        final_too: bool = False,
+    ) -> Result:
+        """Run a command on a locked case that is not final, then wake it."""
+        with self.database.begin() as connection:
+            file = open_file(connection, case_id, self.archive, self.estate.clock())
+            undo = file.row["rescinded_at"] is not None
+            if file.state in FINAL and not final_too and not undo:
+                message = "the case is final"
+                raise Conflict(message)
+            if file.row["closing_at"] is not None and not final_too:
+                message = "the case is closing"
+                raise Conflict(message)
+            result = work(file)
+            self.jobs.wake(connection, case_id, reason)
+            return result
+
+    def _plan_hash(self, file: CaseFile) -> str:
+        return plan_hash(load_facts(file, self.estate, policy_of(file, self.estate)))
+
+    def _check_bound(self, file: CaseFile, bound_to: str) -> None:
+        if bound_to != self._plan_hash(file):
+            message = "the plan has changed since it was looked at: look again"
+            raise StaleApproval(message)
+
+    def issue_token(self, principal: str, role: Role) -> str:
+        """Make a token; shown once."""
+        return Principals(self.database, self.estate).issue(principal, role)
+
+    def authenticate(self, token: str) -> Principal | None:
+        """Find who a token belongs to."""
+        return Principals(self.database, self.estate).authenticate(token)
+
+    def revoke_token(self, token_id: str) -> None:
+        """End a token."""
+        Principals(self.database, self.estate).revoke(token_id)
+
+    def tokens(self) -> tuple[TokenView, ...]:
+        """List tokens without showing them."""
+        return Principals(self.database, self.estate).all()
+

@@ -1,0 +1,342 @@
+"""Taking in an event: stored before it is answered, applied once, in one transaction.
+
+Called by the desk. The same id twice is one event; a lower revision than one already seen for the
+employment is kept as evidence and not applied; a rescission stops the case at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+import sqlalchemy as sa
+
+from policies.access_end import AccessEnd, AccessEndError, Basis, DatesMissing, ZoneDefaults, derive
+from policies.fields import Facts
+from reconcile.case import CaseState
+from reconcile.errors import NotAllowed
+from reconcile.event import OPENS, Action, Person, TerminationEvent
+from reconcile.facts import HR, OperationState, Step
+from reconcile.policy_book import choose, store_policy
+from reconcile.rescinding import rescind
+from reconcile.sealing import seal
+from reconcile.store.case_file import (
+    PERSON,
+    Archive,
+    CaseFile,
+    insert_case,
+    open_case_of,
+    open_file,
+)
+from reconcile.store.instants import epoch
+from reconcile.store.operation_rows import load_operations, reopen
+from reconcile.store.question_rows import place_hold
+from reconcile.store.schema import inbox
+
+if TYPE_CHECKING:
+    from reconcile.engine.port import Jobs
+    from reconcile.estate import Estate
+
+UNKNOWN_END: Final = datetime(2199, 12, 31, tzinfo=UTC)
+"""Access end of a pointer whose dates HR has not told yet: no time gate opens before them."""
+UNASSIGNED: Final = "unassigned"
+"""The key under which deliveries that belong to no case are sealed."""
+
+
+class Taken(StrEnum):
+    """What became of a delivery."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    KEPT = "kept"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The answer to a delivery; a duplicate gets the answer the first one got."""
+
+    event_id: str
+    case_id: str | None
+    outcome: Taken
+
+
+@dataclass(slots=True)
+class Reception:
+    """Takes one event in within one transaction."""
+
+    connection: sa.Connection
+    estate: Estate
+    archive: Archive
+    jobs: Jobs
+    touched: sa.ColumnElement[float]
+
+    def take(self, event: TerminationEvent, raw: bytes, principal: str) -> Receipt:
+        """Store and apply. Raises :class:`NotAllowed` for a pointer that nobody can read."""
+        known = self._known(event.event_id)
+        if known is not None:
+            return known
+        case_id, outcome = self._apply(event)
+        self._store(event, raw, principal, case_id, outcome, "")
+        return Receipt(event.event_id, case_id, outcome)
+
+    def _known(self, event_id: str) -> Receipt | None:
+        query = sa.select(inbox.c.case_id).where(inbox.c.event_id == event_id)
+        row = self.connection.execute(query).first()
+        return Receipt(event_id, row.case_id, Taken.DUPLICATE) if row else None
+
+    def _store(
+        self,
+        event: TerminationEvent,
+        raw: bytes,
+        principal: str,
+        case_id: str | None,
+        outcome: Taken,
+        problem: str,
+    ) -> None:
+        employment = event.person.subject.employment_id
+        self.store_raw(
+            event.event_id, raw, principal, case_id=case_id, outcome=outcome, problem=problem,
+            employment_id=employment, revision=event.revision,
+        )  # fmt: skip
+
+    def store_raw(
+        self,
+        event_id: str,
+        raw: bytes,
+        principal: str,
+        *,
+        outcome: Taken,
+        problem: str,
+        case_id: str | None = None,
+        employment_id: str = "",
+        revision: int = 0,
+    ) -> None:
+        """Keep the raw body, sealed, whatever came of it: nothing that was delivered is lost."""
+        chain = case_id or UNASSIGNED
+        key = self.archive.keys.ensure(self.connection, chain)
+        sealed = seal(key, raw, f"inbox/{event_id}", self.archive.token_bytes)
+        self.connection.execute(
+            sa.insert(inbox).values(
+                event_id=event_id, received_at=epoch(self.estate.clock()), principal=principal,
+                raw_sha256=hashlib.sha256(raw).hexdigest(), raw_sealed=sealed,
+                state=outcome.value, problem=problem, case_id=case_id,
+                employment_id=employment_id, revision=revision,
+            )
+        )  # fmt: skip
+
+    def _apply(self, event: TerminationEvent) -> tuple[str | None, Taken]:
+        employment = event.person.subject.employment_id
+        case_id = open_case_of(self.connection, employment)
+        file = self._file(case_id) if case_id else None
+        if self._is_late(event):
+            if file:
+                self._record_event(file, event, applied=False)
+            return case_id, Taken.KEPT
+        if event.action is Action.RESCINDED:
+            return case_id, self._rescinded(file, event)
+        if event.action not in OPENS:
+            return case_id, self._hint(file, event)
+        if file is None:
+            return self._open(event), Taken.ACCEPTED
+        return case_id, self._changed(file, event)
+
+    def _file(self, case_id: str) -> CaseFile:
+        return open_file(self.connection, case_id, self.archive, self.estate.clock())
+
+    def _is_late(self, event: TerminationEvent) -> bool:
+        """A lower revision than one already seen is evidence, not news."""
+        employment = event.person.subject.employment_id
+        query = sa.select(sa.func.max(inbox.c.revision)).where(
+            inbox.c.employment_id == employment, inbox.c.state != Taken.REJECTED.value
+        )
+        newest = self.connection.scalar(query)
+        return newest is not None and 0 < event.revision < int(newest)
+
+    def _rescinded(self, file: CaseFile | None, event: TerminationEvent) -> Taken:
+        if file is None:
+            return Taken.KEPT
+        self._record_event(file, event, applied=True)
+        applied = rescind(file, "HR sent a rescission")
+        self.jobs.wake(self.connection, file.id, f"event/{event.event_id}")
+        return Taken.ACCEPTED if applied else Taken.KEPT
+
+    def _hint(self, file: CaseFile | None, event: TerminationEvent) -> Taken:
+        """Never a termination by itself: it only makes us ask HR again about an open case."""
+        if file is None:
+            return Taken.KEPT
+        self._record_event(file, event, applied=False)
+        for operation in load_operations(self.connection, file.id):
+            if (operation.system, operation.step) == (HR, Step.CONFIRM):
+                if operation.state is not OperationState.TODO:
+                    reopen(self.connection, file.id, operation.seq, at=file.now, why="HR sent a hint")
+        self.jobs.wake(self.connection, file.id, f"event/{event.event_id}")
+        return Taken.ACCEPTED
+
+    def _open(self, event: TerminationEvent) -> str:
+        now = self.estate.clock()
+        end = self._access_end(event, now)
+        policy, reason, wrong = choose(self.estate, facts_of(event.person))
+        store_policy(self.connection, self.estate, policy, now)
+        case_id = f"C-{self.estate.new_id()}"
+        key = self.archive.keys.create(self.connection, case_id)
+        person = PERSON.dump_json(event.person)
+        insert_case(
+            self.connection,
+            id=case_id, employment_id=event.person.subject.employment_id,
+            state=CaseState.RECEIVED.value, immediate=is_immediate(event),
+            revision=event.revision, opened_at=epoch(now), access_end_at=epoch(end.at),
+            access_end_basis=end.basis.value, time_zone=end.time_zone,
+            explanation=end.explanation, policy_name=policy.name,
+            policy_hash=policy.policy_hash, touched=self.touched,
+            person_sealed=seal(key, person, f"person/{case_id}", self.archive.token_bytes),
+        )  # fmt: skip
+        file = self._file(case_id)
+        self._record_event(file, event, applied=True)
+        file.record(
+            "case.opened",
+            {
+                "policy": policy.name, "policy_hash": policy.policy_hash, "policy_reason": reason,
+                "access_end": end.at.isoformat(), "basis": end.basis.value,
+                "time_zone": end.time_zone, "immediate": is_immediate(event),
+                "explanation": end.explanation,
+            },
+            {"employment_id": event.person.subject.employment_id},
+        )  # fmt: skip
+        self._first_guards(file, event, wrong)
+        self.jobs.wake(self.connection, case_id, f"event/{event.event_id}")
+        return case_id
+
+    def _first_guards(self, file: CaseFile, event: TerminationEvent, wrong: str) -> None:
+        if self.estate.guards.protects(event.person.subject):
+            # Law 5: protected identities are never touched.
+            place_hold(file, "protected", "protected", "a protected identity", "", "guard")
+        if wrong:
+            place_hold(file, "policy", "policy", wrong, "", "guard")
+
+    def _access_end(self, event: TerminationEvent, now: datetime) -> AccessEnd:
+        """Derive the one instant (Law 12). Raises :class:`NotAllowed` with words for the sender."""
+        try:
+            return derive(
+                event.person.dates,
+                immediate=is_immediate(event),
+                received_at=now,
+                defaults=ZoneDefaults(tenant=self.estate.time_zone),
+                source_instant=event.source_instant,
+            )
+        except DatesMissing as error:
+            if self.estate.hr is None:
+                message = f"{error}, and no HR system is configured that could be asked"
+                raise NotAllowed(message) from error
+            return AccessEnd(
+                at=UNKNOWN_END,
+                basis=Basis.END_OF_TERMINATION_DATE,
+                time_zone=self.estate.time_zone,
+                time_zone_basis=None,
+                explanation="no date is known yet: HR is asked",
+            )
+        except AccessEndError as error:
+            raise NotAllowed(str(error)) from error
+
+    def _changed(self, file: CaseFile, event: TerminationEvent) -> Taken:
+        """Fold a further event into the open case: new dates, or immediate."""
+        self._record_event(file, event, applied=True)
+        person = merged(file.person, event.person)
+        now_immediate = is_immediate(event)
+        file.update(person_sealed=file.seal(PERSON, person, "person"), revision=event.revision)
+        if file.row["immediate"] and not now_immediate:
+            file.record("event.noted", {"why": "an immediate termination stays immediate"})
+        else:
+            end = self._access_end(replace(event, person=person), file.now)
+            if file.row["contained_at"] is not None and end.at > file.now:
+                reason = "the end was moved after containment: rescind, or release to go on"
+                place_hold(file, f"moved/{event.event_id[:16]}", "manual", reason, "", "hr")
+            else:
+                set_access_end(file, end, immediate=now_immediate)
+        self.jobs.wake(self.connection, file.id, f"event/{event.event_id}")
+        return Taken.ACCEPTED
+
+    def _record_event(self, file: CaseFile, event: TerminationEvent, *, applied: bool) -> None:
+        file.record(
+            "event.received",
+            {"action": event.action.value, "source": event.source, "applied": applied,
+             "revision": event.revision},
+            {"event_id": event.event_id},
+        )  # fmt: skip
+
+
+def set_access_end(file: CaseFile, end: AccessEnd, *, immediate: bool) -> None:
+    """Write a changed access end with its basis, and record it, when it did change."""
+    if epoch(end.at) == file.row["access_end_at"] and immediate == file.row["immediate"]:
+        return
+    file.update(
+        access_end_at=epoch(end.at), access_end_basis=end.basis.value, time_zone=end.time_zone,
+        explanation=end.explanation, immediate=immediate,
+    )  # fmt: skip
+    control = {"access_end": end.at.isoformat(), "basis": end.basis.value, "immediate": immediate}
+    file.record("case.rescheduled", control)
+
+
+def is_immediate(event: TerminationEvent) -> bool:
+    """Say whether access is to be cut now, whatever the dates."""
+    return event.action is Action.IMMEDIATE or event.person.urgency == "immediate"
+
+
+def merged(before: Person, after: Person) -> Person:
+    """Lay what a later event says over what is known; silence changes nothing."""
+    subject = replace(
+        before.subject,
+        **{
+            name: getattr(after.subject, name)
+            for name in ("person_id", "employee_number", "emails", "upn", "names", "logins")
+            if getattr(after.subject, name)
+        },
+    )
+    employment = replace(
+        before.employment,
+        **{
+            name: getattr(after.employment, name)
+            for name in after.employment.__slots__
+            if getattr(after.employment, name)
+        },
+    )
+    dated = after.dates.last_working_day or after.dates.termination_date
+    return replace(
+        before,
+        subject=subject,
+        employment=employment,
+        dates=after.dates if dated else before.dates,
+        reason=after.reason if after.reason != "unknown" else before.reason,
+        urgency=after.urgency if after.urgency != "normal" else before.urgency,
+        successor=after.successor or before.successor,
+        legal_hold=after.legal_hold or before.legal_hold,
+    )
+
+
+def facts_of(person: Person) -> Facts:
+    """Make the facts that policies match on."""
+    subject, employment, dates = person.subject, person.employment, person.dates
+    return Facts(
+        employment_id=subject.employment_id,
+        person_id=subject.person_id,
+        employee_number=subject.employee_number,
+        email=subject.emails[0] if subject.emails else "",
+        upn=subject.upn,
+        worker_type=employment.worker_type,
+        legal_entity=employment.legal_entity,
+        org_unit=employment.org_unit,
+        country=employment.country,
+        site=employment.site,
+        manager=employment.manager,
+        job=employment.job,
+        role_key=employment.role_key,
+        reason_category=person.reason,
+        urgency=person.urgency,
+        notice_date=dates.notice_date,
+        last_working_day=dates.last_working_day,
+        termination_date=dates.termination_date,
+        legal_hold=person.legal_hold,
+    )

@@ -1,0 +1,181 @@
+"""The pass: look at one case, decide, and carry the decision out in the same transaction.
+
+Level-triggered: whoever woke the case is not asked. The pass does no I/O but the database; all
+thinking is in ``plan``. A pass that runs twice does no harm, one that never ran is made up for by
+the sweep.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import rfc8785
+import structlog
+
+from reconcile.case import CaseState
+from reconcile.facts import OperationState, Step
+from reconcile.plan import Decision, decide, disposition_rows
+from reconcile.policy_book import policy_of
+from reconcile.sealing import KeyDestroyed
+from reconcile.store.case_file import CaseFile, open_file, touch
+from reconcile.store.fact_rows import load_facts
+from reconcile.store.guard_rows import lock_brake, take_slots
+from reconcile.store.operation_rows import (
+    OperationKey,
+    insert_operation,
+    load_operations,
+    reopen,
+    try_later,
+)
+from reconcile.store.question_rows import ask, overdue, place_hold
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from reconcile.engine.port import Jobs
+    from reconcile.estate import Estate
+    from reconcile.facts import CaseFacts
+    from reconcile.store.case_file import Archive
+    from reconcile.store.database import Database
+
+log = structlog.get_logger(__name__)
+
+BRAKE_RELEASES: Final = 2
+"""How many different people release a tripped brake (Law 5)."""
+
+
+@dataclass(slots=True)
+class Reconciler:
+    """Makes passes. Safe to call from many threads; the row lock keeps passes of a case apart."""
+
+    database: Database
+    estate: Estate
+    jobs: Jobs
+    archive: Archive
+
+    def reconcile(self, case_id: str) -> None:
+        """Make one pass over a case."""
+        lost = self.jobs.lost_operations(case_id)
+        try:
+            self.database.sure(lambda connection: self._pass(connection, case_id, lost))
+        except KeyDestroyed:
+            log.info("case.erased", case=case_id)
+
+    def _pass(self, connection: sa.Connection, case_id: str, lost: frozenset[str]) -> None:
+        file = open_file(connection, case_id, self.archive, self.estate.clock())
+        touch(connection, case_id, self.database.now())
+        self._count_lost(file, lost)
+        facts = self._facts(file)
+        decision = decide(facts, file.now)
+        if decision.operations or decision.reopened:
+            # What is planned may be due at once: decide again over the rows it has become.
+            self._plan(file, decision)
+            facts = self._facts(file)
+            decision = decide(facts, file.now)
+        if decision.admit or decision.brake:
+            lock_brake(connection)
+            facts = self._facts(file)
+            decision = decide(facts, file.now)
+        self._carry_out(file, facts, decision)
+
+    def _facts(self, file: CaseFile) -> CaseFacts:
+        """Read the facts; an approval counts only for exactly the plan that was looked at."""
+        policy = policy_of(file, self.estate)
+        facts = load_facts(file, self.estate, policy)
+        if not any(facts.approvals_needed.values()):
+            return facts
+        return load_facts(file, self.estate, policy, plan_hash=plan_hash(facts))
+
+    def _count_lost(self, file: CaseFile, lost: frozenset[str]) -> None:
+        """Give a job that ended without its end (timed out, node lost for good) a fresh try."""
+        if not lost:
+            return
+        for operation in load_operations(file.connection, file.id):
+            key = str(OperationKey(file.id, operation.seq, operation.tries))
+            if operation.state is OperationState.TODO and key in lost:
+                error = "the job ended without its end"
+                try_later(
+                    file.connection, file.id, operation.seq, at=file.now, error=error, failed=True
+                )
+
+    def _plan(self, file: CaseFile, decision: Decision) -> None:
+        for planned in decision.operations:
+            insert_operation(file.connection, file.id, planned.system, planned.step, file.now)
+        for each in decision.reopened:
+            reopen(file.connection, file.id, each.seq, at=file.now, why=each.why)
+
+    def _carry_out(self, file: CaseFile, facts: CaseFacts, decision: Decision) -> None:
+        for question in decision.questions:
+            deadline = file.now + facts.limits.question_deadline
+            ask(
+                file, question.id, question.kind, question.system, question.about,
+                question.words, deadline,
+            )  # fmt: skip
+        self._brake(file, facts, decision)
+        file.move(decision.state)
+        self._send(file, facts, decision)
+        self._escalate(file)
+        self._close(file, decision)
+        self._wake(file, decision)
+
+    def _brake(self, file: CaseFile, facts: CaseFacts, decision: Decision) -> None:
+        """Law 5: take a slot of the rolling window, or hold the case for two people's release."""
+        take_slots(file.connection, file.id, decision.admit, file.now)
+        if decision.brake:
+            window = self.estate.guards
+            reason = (
+                f"the brake: {window.people_per_window} people within {window.window} "
+                "have been let through"
+            )
+            place_hold(file, "brake", "brake", reason, plan_hash(facts), "guard")
+            log.warning("brake.tripped", case=file.id)
+
+    def _send(self, file: CaseFile, facts: CaseFacts, decision: Decision) -> None:
+        operations = {operation.seq: operation for operation in facts.operations}
+        for seq in decision.send:
+            operation = operations[seq]
+            key = OperationKey(file.id, seq, operation.tries)
+            urgent = operation.step is Step.CONTAIN
+            self.jobs.send_operation(file.connection, str(key), operation.system, urgent=urgent)
+
+    def _escalate(self, file: CaseFile) -> None:
+        """Law 11: a question past its deadline is said louder, and stays open."""
+        if file.row["closing_at"] is not None:
+            return
+        for question_id in overdue(file):
+            file.record("question.escalated", {}, {"question": question_id})
+            log.warning("question.overdue", case=file.id)
+
+    def _close(self, file: CaseFile, decision: Decision) -> None:
+        if decision.write_closing:
+            closure = decision.closure
+            control = {
+                "checks": len(closure.checks),
+                "passed": closure.passed,
+                "percent": closure.percent,
+                "state": CaseState.CLOSED.value,
+                "policy": file.row["policy_hash"],
+            }
+            self.archive.evidence.close(file.connection, file.id, file.now, control, {})
+            file.update(closing_at=file.now.timestamp())
+        if file.state is CaseState.CLOSED and file.row["closed_at"] is None:
+            file.update(closed_at=file.now.timestamp())
+            self.jobs.wake(file.connection, file.id, "closed")
+
+    def _wake(self, file: CaseFile, decision: Decision) -> None:
+        """Come back when time opens a gate; whatever else happens wakes the case itself."""
+        if decision.wake_at:
+            reason = f"at/{int(decision.wake_at.timestamp() * 1000)}"
+            self.jobs.wake(file.connection, file.id, reason, decision.wake_at)
+
+
+def plan_hash(facts: CaseFacts) -> str:
+    """Hash exactly what a person sees when asked to approve: what is held and what would be done."""
+    document = {
+        "access_end": facts.access_end.isoformat(),
+        "holdings": disposition_rows(facts),
+        "systems": sorted(system.name for system in facts.covered),
+    }
+    return hashlib.sha256(rfc8785.dumps(document)).hexdigest()

@@ -1,0 +1,332 @@
+"""Builds the read models of :mod:`reconcile.views` from rows. Called by the desk; changes nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+import sqlalchemy as sa
+
+from connectors.contract import HoldingState, Kind
+from reconcile.case import CaseState
+from reconcile.closure import assess
+from reconcile.facts import QuestionKind, Step
+from reconcile.gates import due_at, gate
+from reconcile.policy_book import policy_of
+from reconcile.reconciler import plan_hash
+from reconcile.store.case_file import CaseFile, open_file
+from reconcile.store.evidence_log import records_published
+from reconcile.store.fact_rows import load_facts
+from reconcile.store.holding_rows import load_holdings
+from reconcile.store.instants import instant, instant_or_none
+from reconcile.store.ledger_schema import records as evidence_records
+from reconcile.store.operation_rows import effect_counts, outcomes
+from reconcile.store.question_rows import WORDS
+from reconcile.store.schema import (
+    approvals,
+    backups,
+    cases,
+    holds,
+    operations,
+    questions,
+    releases,
+    surveys,
+)
+from reconcile.views import (
+    BackupView,
+    CaseSummary,
+    CaseView,
+    CheckView,
+    HoldingView,
+    HoldView,
+    OperationView,
+    QuestionView,
+    RecordView,
+    SurveyView,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from reconcile.closure import Closure
+    from reconcile.estate import Estate
+    from reconcile.facts import CaseFacts, HoldingFacts, OperationFacts
+    from reconcile.store.case_file import Archive
+
+RELEASES_NEEDED: Final = {"brake": 2, "policy": 2, "hr": 2, "manual": 1, "protected": 0}
+"""How many different people end a hold of each kind; 0 = only configuration or a rescission."""
+
+_OPTIONS: Final[dict[QuestionKind, tuple[str, ...]]] = {
+    QuestionKind.NO_ACCOUNT: ("none", "look again"),
+    QuestionKind.CANDIDATE: ("accept", "reject"),
+    QuestionKind.NO_SUCCESSOR: (),
+    QuestionKind.CONFIRM_TERMINATION: ("ends", "active"),
+    QuestionKind.HR_DISAGREES: ("ends", "active"),
+    QuestionKind.DEAD_LETTER: ("retry",),
+    QuestionKind.DUTY: ("done",),
+    QuestionKind.UNDO: ("restore", "leave"),
+}
+
+
+def options_for(question: QuestionKind) -> tuple[str, ...]:
+    """List the answers that a question takes; empty means a short text (an employment id)."""
+    return _OPTIONS[question]
+
+
+def summaries(
+    connection: sa.Connection,
+    archive: Archive,
+    estate: Estate,
+    *,
+    limit: int,
+    open_only: bool = False,
+    before: str = "",
+    employment_id: str = "",
+) -> tuple[CaseSummary, ...]:
+    """List cases, newest first."""
+    query = sa.select(cases.c.id).order_by(cases.c.opened_at.desc(), cases.c.id.desc())
+    if open_only:
+        query = query.where(cases.c.open)
+    if employment_id:
+        query = query.where(cases.c.employment_id == employment_id)
+    if before:
+        mark = sa.select(cases.c.opened_at, cases.c.id).where(cases.c.id == before)
+        row = connection.execute(mark).first()
+        if row is not None:
+            place = sa.tuple_(cases.c.opened_at, cases.c.id)
+            query = query.where(place < sa.tuple_(row.opened_at, row.id))
+    ids = connection.scalars(query.limit(limit)).all()
+    files = (open_file(connection, each, archive, estate.clock(), lock=False) for each in ids)
+    return tuple(_summary(file, estate) for file in files)
+
+
+def _summary(file: CaseFile, estate: Estate) -> CaseSummary:
+    facts = load_facts(file, estate, policy_of(file, estate))
+    return _summarised(file, facts, assess(facts))
+
+
+def _summarised(file: CaseFile, facts: CaseFacts, closure: Closure) -> CaseSummary:
+    return CaseSummary(
+        id=file.id,
+        employment_id=file.row["employment_id"],
+        state=CaseState(file.row["state"]),
+        access_end=file.access_end,
+        opened_at=instant(file.row["opened_at"]),
+        closed_at=instant_or_none(file.row["closed_at"]),
+        checks=len(closure.checks),
+        passed=closure.passed,
+        percent=closure.percent,
+        open_questions=sum(not question.answer for question in facts.questions),
+    )
+
+
+def show_case(file: CaseFile, estate: Estate) -> CaseView:
+    """Show everything about a case."""
+    policy = policy_of(file, estate)
+    facts = load_facts(file, estate, policy)
+    closure = assess(facts)
+    person = file.person
+    return CaseView(
+        summary=_summarised(file, facts, closure),
+        person_name=person.subject.names[0] if person.subject.names else "",
+        immediate=file.row["immediate"],
+        time_zone=file.row["time_zone"],
+        access_end_basis=file.row["access_end_basis"],
+        explanation=file.row["explanation"],
+        policy_name=file.row["policy_name"],
+        policy_hash=file.row["policy_hash"],
+        plan_hash=plan_hash(facts),
+        contained_at=instant_or_none(file.row["contained_at"]),
+        rescinded_at=instant_or_none(file.row["rescinded_at"]),
+        operations=_operations(file, facts),
+        holdings=_holdings(file, facts, estate),
+        questions=_questions(file),
+        holds=_holds(file),
+        checks=tuple(
+            CheckView(each.name, each.system, each.about, each.passed, each.why)
+            for each in closure.checks
+        ),
+        surveys=_surveys(file),
+        backups=_backups(file),
+        approvals=_approvals(file),
+        excluded=tuple((s.name, s.excluded) for s in facts.systems if s.excluded),
+        hr_outcome=facts.hr.outcome if facts.hr else "",
+        hr_read_at=facts.hr.read_at if facts.hr else None,
+        records=_record_count(file),
+        records_published=records_published(file.connection, file.id),
+        residual_access_until=_residual(facts),
+    )
+
+
+def _operations(file: CaseFile, facts: CaseFacts) -> tuple[OperationView, ...]:
+    counts = effect_counts(file.connection, file.id)
+    query = sa.select(operations.c.seq, operations.c.started_at).where(
+        operations.c.case_id == file.id
+    )
+    started = {row.seq: instant_or_none(row.started_at) for row in file.connection.execute(query)}
+    return tuple(
+        _operation(operation, facts, file.now, started[operation.seq], counts)
+        for operation in facts.operations
+    )
+
+
+def _operation(
+    operation: OperationFacts,
+    facts: CaseFacts,
+    now: datetime,
+    started_at: datetime | None,
+    counts: Mapping[int, dict[str, int]],
+) -> OperationView:
+    system = next((s for s in facts.covered if s.name == operation.system), None)
+    return OperationView(
+        seq=operation.seq,
+        system=operation.system,
+        step=operation.step.value,
+        state=operation.state.value,
+        tries=operation.tries,
+        failures=operation.failures,
+        due_at=due_at(operation.step, system, facts) if system else None,
+        waits=gate(operation, facts, now).why if operation.state == "todo" else "",
+        error=operation.error,
+        started_at=started_at,
+        finished_at=operation.finished_at,
+        counts=counts.get(operation.seq, {}),
+    )
+
+
+def _holdings(file: CaseFile, facts: CaseFacts, estate: Estate) -> tuple[HoldingView, ...]:
+    words = outcomes(file.connection, file.id)
+    rows = {row.number: row for row in load_holdings(file)}
+    views = []
+    for holding in facts.holdings:
+        row = rows[holding.number]
+        said, lost = words.get((row.system, row.key), ("", ""))
+        views.append(
+            HoldingView(
+                number=holding.number,
+                system=holding.system,
+                kind=holding.kind,
+                label=row.snapshot(file).label,
+                state=holding.state.value,
+                wanted=holding.disposition.wanted.value,
+                rule=holding.disposition.rule,
+                sole=holding.sole,
+                preserved=holding.preserved,
+                outcome=said,
+                cannot_be_undone=lost or _not_restorable(estate, holding),
+                residual_until=holding.residual_until,
+            )
+        )
+    return tuple(views)
+
+
+def _not_restorable(estate: Estate, holding: HoldingFacts) -> str:
+    system = estate.systems.get(holding.system)
+    support = system.card.support(Kind(holding.kind)) if system else None
+    return support.not_restorable if support else ""
+
+
+def _questions(file: CaseFile) -> tuple[QuestionView, ...]:
+    query = sa.select(questions).where(questions.c.case_id == file.id)
+    return tuple(
+        QuestionView(
+            id=row["id"],
+            kind=row["kind"],
+            system=row["system"],
+            about=row["about"],
+            words=file.unseal(WORDS, row["text_sealed"], "question"),
+            asked_at=instant(row["asked_at"]),
+            deadline=instant(row["deadline"]),
+            options=options_for(QuestionKind(row["kind"])),
+            answer=row["answer"],
+            answered_by=row["answered_by"],
+            answered_at=instant_or_none(row["answered_at"]),
+        )
+        for row in file.connection.execute(query.order_by(questions.c.asked_at)).mappings()
+    )
+
+
+def _holds(file: CaseFile) -> tuple[HoldView, ...]:
+    released: dict[str, list[str]] = {}
+    query = sa.select(releases).where(releases.c.case_id == file.id).order_by(releases.c.at)
+    for row in file.connection.execute(query).mappings():
+        released.setdefault(row["hold_id"], []).append(row["principal"])
+    rows = file.connection.execute(
+        sa.select(holds).where(holds.c.case_id == file.id).order_by(holds.c.placed_at)
+    ).mappings()
+    return tuple(_hold(row, tuple(released.get(row["id"], ()))) for row in rows)
+
+
+def _hold(row: sa.RowMapping, released_by: tuple[str, ...]) -> HoldView:
+    return HoldView(
+        id=row["id"],
+        kind=row["kind"],
+        reason=row["reason"],
+        bound_to=row["bound_to"],
+        placed_by=row["placed_by"],
+        placed_at=instant(row["placed_at"]),
+        released_by=released_by,
+        needs=RELEASES_NEEDED[row["kind"]],
+        released=row["released_at"] is not None,
+    )
+
+
+def _surveys(file: CaseFile) -> tuple[SurveyView, ...]:
+    query = sa.select(surveys).where(surveys.c.case_id == file.id).order_by(surveys.c.read_at)
+    return tuple(
+        SurveyView(
+            system=row["system"], phase=row["phase"], read_at=instant(row["read_at"]),
+            credential=row["credential"], complete=row["complete"], canary=row["canary"],
+            blind=row["blind"], accounts=row["accounts"], holdings=row["holdings"],
+            residue=tuple(row["residue"]),
+        )
+        for row in file.connection.execute(query).mappings()
+    )  # fmt: skip
+
+
+def _backups(file: CaseFile) -> tuple[BackupView, ...]:
+    query = sa.select(backups).where(backups.c.case_id == file.id).order_by(backups.c.name)
+    return tuple(
+        BackupView(
+            system=row["system"],
+            name=row["name"],
+            size=row["receipt"]["ciphertext_size"],
+            sha256=row["receipt"]["ciphertext_sha256"],
+            verified_at=instant(row["verified_at"]),
+        )
+        for row in file.connection.execute(query).mappings()
+    )
+
+
+def _approvals(file: CaseFile) -> tuple[tuple[str, str, datetime], ...]:
+    query = sa.select(approvals).where(approvals.c.case_id == file.id).order_by(approvals.c.at)
+    rows = file.connection.execute(query).mappings()
+    return tuple((row["stage"], row["principal"], instant(row["at"])) for row in rows)
+
+
+def _record_count(file: CaseFile) -> int:
+    query = sa.select(sa.func.count()).where(evidence_records.c.case_id == file.id)
+    return int(file.connection.scalar(query) or 0)
+
+
+def show_records(file: CaseFile) -> tuple[RecordView, ...]:
+    """Show the control parts of the evidence, which hold nothing personal."""
+    table = evidence_records
+    query = sa.select(table.c.seq, table.c.type, table.c.at, table.c.control)
+    rows = file.connection.execute(query.where(table.c.case_id == file.id).order_by(table.c.seq))
+    return tuple(
+        RecordView(row.seq, row.type, instant(row.at), json.loads(row.control)) for row in rows
+    )
+
+
+def _residual(facts: CaseFacts) -> datetime | None:
+    """The last instant at which anything issued to the person could still work, as far as known."""
+    ends = [
+        holding.residual_until
+        for holding in facts.holdings
+        if holding.residual_until and holding.state is not HoldingState.GONE
+    ]
+    verified = [s.read_at for s in facts.surveys if s.phase is Step.VERIFY_SECOND]
+    return max(ends, default=max(verified, default=None))
+
