@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Final
 
@@ -66,13 +67,13 @@ def fingerprint(policy: Policy) -> str:
     document: dict[str, Json] = {
         "language": LANGUAGE,
         "policy": policy.name,
-        "lineage": list(policy.lineage),
         "roles": sorted(policy.roles),
         "match": policy.match.source if policy.match else None,
         "priority": policy.priority,
         "time_zone": policy.time_zone,
         "stages": [_stage_json(rule) for rule in policy.stages],
-        "rules": [_rule_json(rule) for rule in policy.rules],
+        # Rules of one pattern stay in order of weight; between patterns there is no order.
+        "rules": [_rule_json(rule) for rule in sorted(policy.rules, key=attrgetter("pattern"))],
         "exclusions": sorted(map(_exclusion_json, policy.exclusions), key=rfc8785.dumps),
         "emergency": {
             "contain": str(policy.emergency.contain),

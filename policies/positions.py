@@ -19,6 +19,8 @@ from policies.problems import PolicyError, Position, Problem, quoted
 MAX_CHARACTERS: Final = 256 * 1024
 MAX_DEPTH: Final = 12
 MAX_NODES: Final = 20_000
+_UNQUOTED: Final = ("expected ','", "mapping values are not allowed", "expected <block end>")
+"""What the parser says when a text ends earlier than its author meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,8 @@ def _syntax(error: yaml.MarkedYAMLError, file: str) -> PolicyError:
         expected = "spaces: tabs do not indent in YAML"
     elif "scanning an alias" in (error.context or ""):
         expected = "a word; write 'any' for every kind"
+    elif any(words in problem for words in _UNQUOTED):
+        expected = 'quotes around a text that has any of [ ] { } , : " in it'
     return _refusal(where, f"this is not YAML: {problem}", expected)
 
 
@@ -148,7 +152,10 @@ class _Builder:
             raise self._refuse(event, f"an anchor {quoted(event.anchor)}", "no anchors")
         tag = getattr(event, "tag", None)
         if tag not in (None, "!"):
-            raise self._refuse(event, f"a tag {quoted(str(tag))}", "no tags")
+            expected = (
+                "no tags" if str(tag).startswith("tag:") else "quotes around what begins with '!'"
+            )
+            raise self._refuse(event, f"a tag {quoted(str(tag))}", expected)
         if isinstance(event, yaml.ScalarEvent):
             self._attach(self._scalar(event))
             return

@@ -99,6 +99,8 @@ def test_what_nobody_else_has_is_handed_over(words: str) -> None:
     got = disposed(policy, "ownership.project", sole=True)
     assert got.must_transfer
     assert got.revoke is Revocation.ON_TIME  # Law 3: contain never waits for the transfer
+    destroyed = policy_of(f"  any: {{transfer: {words}, revoke: never, destroy: required}}\n")
+    assert disposed(destroyed, "data.repository", sole=True).must_transfer
     kept = disposed(policy_of(f"  any: {{transfer: {words}, revoke: never}}\n"), "data.home")
     assert kept.transfer == words
 

@@ -103,6 +103,16 @@ def test_all_mistakes_are_told_at_once_with_their_places() -> None:
         ("policy: !!python/name:os.system x", "p.yaml:1:9: a tag"),
         ("policy: a\nholdings:\n  *: {revoke: never}", "expected a word; write 'any'"),
         ("policy: a\n\tb: c", "p.yaml:2:1: this is not YAML"),
+        (
+            "policy: a\nmatch: !sole",
+            "p.yaml:2:8: a tag '!sole'; expected quotes around what begins",
+        ),
+        (
+            'policy: a\nmatch: "a" == role_key',
+            "p.yaml:2:12: this is not YAML: expected <block end>",
+        ),
+        ("policy: a\nmatch: a: b", "expected quotes around a text that has any of"),
+        ("holdings: {any: {when: kind in ['alias']}}", "expected quotes around a text that has"),
         ("policy: a\n<<: {b: c}", "p.yaml:2:1: '<<' is not a word of a policy"),
         ("? [a]\n: b", "p.yaml:1:3: a key made of several parts"),
         ("policy: a\x00", "p.yaml:1:10: character U+0000 is not allowed in YAML"),
@@ -269,6 +279,11 @@ def test_the_hash_is_of_what_decides() -> None:
     )
     assert hash_of(same) == plain
     assert len(plain) == 64
+    two = "policy: a\nextends: default\nholdings: {%s, %s}\n"
+    alias, session = "alias: {retain: 1d}", "session: [{retain: 7d}, {retain: 8d}]"
+    turned = "session: [{retain: 8d}, {retain: 7d}]"
+    assert hash_of(two % (alias, session)) == hash_of(two % (session, alias))
+    assert hash_of(two % (alias, session)) != hash_of(two % (alias, turned))
     others = [
         "policy: a\nholdings: {session: {retain: 7d}}\n",
         "policy: a\nextends: default\nholdings: {session: {retain: 8d}}\n",
