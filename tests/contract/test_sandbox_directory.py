@@ -652,7 +652,8 @@ def test_dereferenced_aliases_hide_themselves(world: World) -> None:
 @pytest.mark.parametrize("server", RUNNING)
 def test_paging_does_not_lift_the_limit(server: str, tmp_path: Path) -> None:
     """Limited to 7, a paged reader gets 5 entries, then 2 and code 4; an unpaged one 7 and code
-    4."""
+    4.
+    """
     with RUNNING[server](tmp_path, limit=7) as url:
         world = World(url, COMPANY)
         read = [(world.search("act", PEOPLE, "(uid=*)", paged_size=5), len(world.rows("act")))]

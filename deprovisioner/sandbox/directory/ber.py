@@ -69,6 +69,14 @@ def elements(data: bytes) -> Iterator[Element]:
         yield Element(tag, data[start:at])
 
 
+def only(data: bytes | None) -> Element:
+    """Return the one element that `data` is; raises `MalformedMessageError`."""
+    found = list(elements(data or b""))
+    if len(found) != 1:
+        raise MalformedMessageError("not exactly one element")
+    return found[0]
+
+
 def wrap(tag: int, *parts: bytes) -> bytes:
     """Write one element around already encoded parts (or raw octets)."""
     content = b"".join(parts)

@@ -47,7 +47,7 @@ def bind(directory: Directory, message: Message) -> tuple[str, Result]:
     """Return the name a connection is bound with from now on (empty is anonymous) and the
     answer.
     """
-    version, name, credential = protocol.parts(message.operation, 3)
+    version, name, credential = protocol.parts(message.operation, 3)[:3]
     if version.integer() != 3:
         return "", Result(Code.PROTOCOL_ERROR, "requested protocol version not allowed")
     if credential.tag != 0x80:
@@ -132,7 +132,7 @@ Prepared = tuple[str, tuple[Change, ...], Callable[[], Result]]
 
 
 def _modify(directory: Directory, who: str, message: Message) -> Prepared:
-    name_part, change_part = protocol.parts(message.operation, 2)
+    name_part, change_part = protocol.parts(message.operation, 2)[:2]
     name, changes = name_part.text(), protocol.read_changes(change_part)
 
     def work() -> Result:
@@ -149,7 +149,7 @@ def _modify(directory: Directory, who: str, message: Message) -> Prepared:
 
 
 def _add(directory: Directory, who: str, message: Message) -> Prepared:
-    name_part, list_part = protocol.parts(message.operation, 2)
+    name_part, list_part = protocol.parts(message.operation, 2)[:2]
     name, wire = name_part.text(), protocol.read_attributes(list_part)
     changes = tuple(Change("add", description, values) for description, values in wire)
 
@@ -209,7 +209,7 @@ _WRITERS: dict[Request, Callable[[Directory, str, Message], Prepared]] = {
 
 def compare(directory: Directory, who: str, message: Message) -> Result:
     """Answer a compare request."""
-    name, assertion = protocol.parts(message.operation, 2)
+    name, assertion = protocol.parts(message.operation, 2)[:2]
     key = key_of(name.text())
     if directory.access.right(_key(who), key) < Right.READ:
         raise RefusalError(Code.NO_SUCH_OBJECT)
@@ -228,9 +228,7 @@ def compare(directory: Directory, who: str, message: Message) -> Result:
 
 def change_password(directory: Directory, who: str, value: bytes) -> Result:
     """Do a password-modify extended request (RFC 3062); the new value is stored as `{SSHA}`."""
-    fields: dict[int, ber.Element] = {}
-    for wrapper in ber.elements(value):
-        fields = {part.tag: part for part in wrapper.children()}
+    fields = {part.tag: part for part in ber.only(value).children()}
     name = fields[0x80].text().removeprefix("dn:") if 0x80 in fields else who
     if 0x82 not in fields:
         raise RefusalError(Code.UNWILLING_TO_PERFORM, "the sandbox makes up no passwords")
@@ -281,7 +279,7 @@ def _check_assertion(directory: Directory, who: str, message: Message, entry: En
     control = message.controls.get(protocol.ASSERTION)
     if control is None:
         return
-    (condition,) = ber.elements(control.value or b"")
+    condition = ber.only(control.value)
     test = filters.read(condition, directory.tree.schema)
     if not test(View(directory.access, _key(who), entry)):
         raise RefusalError(Code.ASSERTION_FAILED)
@@ -338,7 +336,7 @@ def _images(
         asked = message.controls.get(oid)
         if asked is None or entry is None:
             continue
-        (wanted,) = ber.elements(asked.value or b"")
+        wanted = ber.only(asked.value)
         attributes = tuple(part.text() for part in wanted.children())
         view = View(directory.access, _key(who), entry)
         listed = protocol.partial_attributes(selected(view, attributes, directory.tree))

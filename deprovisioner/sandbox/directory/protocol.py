@@ -94,7 +94,7 @@ class Result:
 
 def read_message(data: bytes) -> Message:
     """Read one LDAPMessage; raises `MalformedMessageError`."""
-    (envelope,) = ber.elements(data)
+    envelope = ber.only(data)
     parts = envelope.children()
     if envelope.tag != ber.SEQUENCE or len(parts) not in {2, 3}:
         raise ber.MalformedMessageError("not an LDAPMessage")
@@ -108,7 +108,7 @@ def read_message(data: bytes) -> Message:
 
 
 def _control(element: ber.Element) -> Control:
-    oid, *rest = element.children()
+    oid, *rest = parts(element, 1)
     critical = any(part.tag == ber.BOOLEAN and part.content != b"\x00" for part in rest)
     value = next((part.content for part in rest if part.tag == ber.OCTETS), None)
     return Control(oid.text(), critical, value)
@@ -124,7 +124,7 @@ def parts(operation: ber.Element, least: int) -> list[ber.Element]:
 
 def read_search(operation: ber.Element) -> Search:
     """Read a search request."""
-    base, scope, alias, size, _time, types, condition, wanted = parts(operation, 8)
+    base, scope, alias, size, _time, types, condition, wanted = parts(operation, 8)[:8]
     return Search(
         base.text(),
         scope.integer(),
@@ -147,7 +147,7 @@ def read_changes(element: ber.Element) -> tuple[Change, ...]:
 
 
 def _change(element: ber.Element) -> Change:
-    action, attribute = parts(element, 2)
+    action, attribute = parts(element, 2)[:2]
     if action.integer() not in _ACTIONS:
         raise ber.MalformedMessageError("unknown modification")
     description, values = _attribute(attribute)
@@ -155,14 +155,13 @@ def _change(element: ber.Element) -> Change:
 
 
 def _attribute(element: ber.Element) -> tuple[str, tuple[bytes, ...]]:
-    description, values = parts(element, 2)
+    description, values = parts(element, 2)[:2]
     return description.text(), tuple(value.content for value in values.children())
 
 
 def read_page(control: Control) -> tuple[int, bytes]:
     """Read the paging control (RFC 2696): page size and cookie."""
-    (inner,) = ber.elements(control.value or b"")
-    size, cookie = parts(inner, 2)
+    size, cookie = parts(ber.only(control.value), 2)[:2]
     return size.integer(), cookie.content
 
 

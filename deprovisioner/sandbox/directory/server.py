@@ -50,7 +50,7 @@ class DirectoryServer:
         self._tls = _context(certificate) if certificate else None
         self._implicit_tls = implicit_tls and certificate is not None
         self._listener: socket.socket | None = None
-        self._open: set[socket.socket] = set()
+        self._open: set[_Line] = set()
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
 
@@ -73,10 +73,10 @@ class DirectoryServer:
     def drop_connections(self) -> None:
         """Cut every open connection, as a restart of the server would."""
         with self._lock:
-            connections = tuple(self._open)
-        for connection in connections:
+            lines = tuple(self._open)
+        for line in lines:
             with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+                line.connection.shutdown(socket.SHUT_RDWR)
 
     @property
     def port(self) -> int:
@@ -112,23 +112,28 @@ class DirectoryServer:
     def _serve(self, connection: socket.socket) -> None:
         # Nagle would hold back the small answers of a dialogue by 40 ms.
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        line = _Line(connection)
         try:
-            if self._implicit_tls and self._tls is not None:
-                connection = self._tls.wrap_socket(connection, server_side=True)
-            self._dialogue(connection)
+            self._keep(line)
+            if self._implicit_tls:
+                self._secure(line)
+            self._dialogue(line)
         except (OSError, DroppedError):
             pass  # the client went away, or a fault sends it away: both end here
         finally:
             with self._lock:
-                self._open.discard(connection)
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-            connection.close()
+                self._open.discard(line)
+            line.close()
 
-    def _dialogue(self, connection: socket.socket) -> None:
+    def _keep(self, line: "_Line") -> None:
         with self._lock:
-            self._open.add(connection)
-        line = _Line(connection)
+            self._open.add(line)
+
+    def _secure(self, line: "_Line") -> None:
+        if self._tls is not None:
+            line.connection = self._tls.wrap_socket(line.connection, server_side=True)
+
+    def _dialogue(self, line: "_Line") -> None:
         offers_tls = self._tls is not None and not self._implicit_tls
         session = Session(self.directory, line.send, self._sleep, tls=offers_tls)
         while True:
@@ -137,16 +142,13 @@ class DirectoryServer:
                 if data is None:
                     return
                 todo = session.handle(protocol.read_message(data))
-            except (ber.MalformedMessageError, ValueError) as error:
-                line.send(protocol.write_disconnection(type(error).__name__))
+            except ber.MalformedMessageError:
+                line.send(protocol.write_disconnection("malformed message"))
                 return
             if todo == "end":
                 return
-            if todo == "tls" and self._tls is not None:
-                secured = self._tls.wrap_socket(line.connection, server_side=True)
-                with self._lock:
-                    self._open.add(secured)
-                line.secure(secured)
+            if todo == "tls":
+                self._secure(line)
 
 
 class _Line:
@@ -156,8 +158,10 @@ class _Line:
         self.connection = connection
         self._buffer = b""
 
-    def secure(self, connection: socket.socket) -> None:
-        self.connection, self._buffer = connection, b""
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
+        self.connection.close()
 
     def send(self, data: bytes) -> None:
         if data:

@@ -225,6 +225,6 @@ def _limited(code: int) -> Result:
 
 def _is_start_tls(message: Message) -> bool:
     return any(
-        part.tag == 0x80 and part.content.decode() == protocol.START_TLS
+        part.tag == 0x80 and part.content == protocol.START_TLS.encode()
         for part in message.operation.children()
     )
