@@ -132,7 +132,7 @@ NAME: Final = text(
 PARENT: Final = text("the name of a policy", r"(shipped/)?[a-z0-9][a-z0-9-]{0,62}", longest=71)
 SYSTEM: Final = text("the name of a system", r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", longest=63)
 WORDS: Final = text("a short text")
-REASON: Final = text("a reason in words", r"(?s:.*\S.*)", longest=500)
+REASON: Final = text("a reason in words", r"[\s\S]*\S[\s\S]*", longest=500)
 
 # ------------------------------------------------------------------------------ stages
 COUNT: Final = Field(

@@ -2,9 +2,10 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,6 +65,104 @@ def test_the_schema_is_the_one_checked_in() -> None:
     checked_in = Path(policies.__file__).parent / "policy.schema.json"
     assert checked_in.read_text(encoding="utf-8") == schema_text()
     assert json.loads(schema_text()) == json_schema()
+
+
+@pytest.mark.parametrize("text", [*BLOCKS, *(source.text for source in shipped_sources())])
+def test_the_schema_accepts_what_loads(text: str) -> None:
+    """An editor must not mark a right file as wrong."""
+    assert list(mistakes(plain(parse(text, "x")), json_schema())) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("policy: A", "/policy"),
+        ("policy: a\nfoo: 1", "/foo"),
+        ("policy: a\nstages: {contain: {at: now - 5d}}", "/stages/contain/at"),
+        ("policy: a\nstages: {contain: {approvals: 1}}", "/stages/contain/approvals"),
+        ("policy: a\nholdings: {sesion: {revoke: never}}", "/holdings/sesion"),
+        ("policy: a\nholdings: {session: {revoke: now}}", "/holdings/session"),
+        ("policy: a\nexclude: [{system: x}]", "/exclude/0"),
+        ("policy: a\nexclude: [{system: x, reason: ' '}]", "/exclude/0/reason"),
+        ("policy: a\npriority: 1001", "/priority"),
+    ],
+)
+def test_the_schema_refuses_what_does_not_load(text: str, place: str) -> None:
+    """And marks the place."""
+    with pytest.raises(PolicyError):
+        load([Source("p.yaml", text)])
+    assert list(mistakes(plain(parse(text, "x")), json_schema())) == [place]
+
+
+def plain(node: Node) -> Json:
+    """The file as a JSON Schema validator of an editor sees it (YAML 1.2)."""
+    if isinstance(node, Section):
+        return {entry.key.text: plain(entry.value) for entry in node.entries}
+    if isinstance(node, Items):
+        return [plain(item) for item in node.items]
+    if node.text in ("true", "false"):
+        return node.text == "true"
+    return int(node.text) if re.fullmatch(r"-?[0-9]+", node.text) else node.text
+
+
+def mistakes(value: Json, schema: Mapping[str, Any], place: str = "") -> Iterator[str]:
+    """The keywords of JSON Schema that our schema uses, and no other."""
+    unknown = schema.keys() - _KEYWORDS
+    assert not unknown, unknown
+    if "anyOf" in schema:
+        if all(list(mistakes(value, option, place)) for option in schema["anyOf"]):
+            yield place
+    elif not isinstance(value, _TYPES[schema.get("type", "string")]):
+        yield place
+    elif isinstance(value, dict):
+        yield from _mistakes_of_section(value, schema, place)
+    elif isinstance(value, list):
+        if len(value) < schema.get("minItems", 0):
+            yield place
+        for number, item in enumerate(value):
+            yield from mistakes(item, schema["items"], f"{place}/{number}")
+    elif not _word_fits(value, schema):
+        yield place
+
+
+def _mistakes_of_section(
+    value: dict[str, Json], schema: Mapping[str, Any], place: str
+) -> Iterator[str]:
+    if set(schema.get("required", ())) - value.keys():
+        yield place
+    for key, item in value.items():
+        if not _word_fits(key, schema.get("propertyNames", {})):
+            yield f"{place}/{key}"
+        shape = schema.get("properties", {}).get(key, schema["additionalProperties"])
+        if shape is False:
+            yield f"{place}/{key}"
+        else:
+            yield from mistakes(item, shape, f"{place}/{key}")
+
+
+def _word_fits(value: Json, schema: Mapping[str, Any]) -> bool:
+    if value not in schema.get("enum", [value]):
+        return False
+    if isinstance(value, str):
+        longest = schema.get("maxLength", len(value))
+        return bool(re.search(schema.get("pattern", ""), value)) and len(value) <= longest
+    if isinstance(value, int):
+        return bool(schema.get("minimum", value) <= value <= schema.get("maximum", value))
+    return True
+
+
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "object": dict,
+    "array": list,
+    "integer": int,
+    "boolean": bool,
+    "string": str,
+}
+_KEYWORDS = {
+    *("$schema", "$id", "title", "description", "type", "anyOf", "enum", "pattern", "format"),
+    *("minLength", "maxLength", "minimum", "maximum", "items", "minItems"),
+    *("required", "properties", "additionalProperties", "propertyNames"),
+}
 
 
 def words_of_schema(schema: Mapping[str, Json], path: str = "") -> set[str]:
