@@ -24,7 +24,7 @@ from typing import Final, Generic, NewType, Protocol, TypeVar, runtime_checkable
 
 from typing_extensions import TypeAliasType
 
-Json = TypeAliasType("Json", "str | int | bool | None | Sequence[Json] | Mapping[str, Json]")
+Json = TypeAliasType("Json", "str | int | bool | Sequence[Json] | Mapping[str, Json] | None")
 Kind = NewType("Kind", str)
 Item = TypeVar("Item")
 
@@ -288,7 +288,7 @@ class Verification(StrEnum):
 class OrderException:
     """A stage of this kind must come before another, against the usual order, with the reason.
 
-    ``deadline`` bounds how long ``contain`` may wait for it; zero when the termination is immediate.
+    ``deadline`` bounds how long ``contain`` may wait for it; zero in an immediate termination.
     """
 
     first: Stage
@@ -473,14 +473,14 @@ class Connector(Describes, Finds, Surveys, Protocol):
     """The least a system must offer: a card, find and survey. All else is claimed on top."""
 
 
-Settings = TypeVar("Settings", contravariant=True)
+SettingsT = TypeVar("SettingsT", contravariant=True)  # noqa: PLC0105 - reads as what it is
 
 
-class Opens(Protocol[Settings]):
+class Opens(Protocol[SettingsT]):
     """The constructor every room exports as ``open_connector``; it does no I/O."""
 
     def __call__(
-        self, name: str, settings: Settings, credential: Credential, clock: Callable[[], datetime]
+        self, name: str, settings: SettingsT, credential: Credential, clock: Callable[[], datetime]
     ) -> Connector:
         """Make the connector of system ``name`` speaking with one of its two credentials."""
         ...

@@ -21,8 +21,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 
-class Fault(Exception):  # noqa: N818 - the five names read as decisions
-    """Anything that went wrong outside. ``code`` is the system's own code, for example ``ldap:51``."""
+class Fault(Exception):
+    """Anything that went wrong outside. ``code`` is the system's own, for example ``ldap:51``."""
 
     def __init__(self, message: str, *, code: str = "") -> None:
         """Keep a message fit for logs and the system's own code."""

@@ -27,7 +27,7 @@ _ROOMS: Final[dict[str, str]] = {
 }
 
 
-class UnknownConnector(LookupError):  # noqa: N818 - reads as a state
+class UnknownConnector(LookupError):
     """No connector of that name; the message lists the known ones."""
 
 

@@ -23,7 +23,7 @@ MAX_SECRET_BYTES: Final = 64 * 1024
 """A secret file larger than this is a mistake (a wrong path), not a secret."""
 
 
-class SecretUnavailable(Exception):  # noqa: N818 - reads as a state, like the faults
+class SecretUnavailable(Exception):
     """The reference cannot be read now. The message names the reference, never a value."""
 
 

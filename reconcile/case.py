@@ -52,7 +52,7 @@ MOVES: Final[dict[CaseState, frozenset[CaseState]]] = {
 """Closing is possible only from ``running``; the two final states are never left."""
 
 
-class IllegalMove(Exception):  # noqa: N818 - names the event, not a kind of error
+class IllegalMove(Exception):
     """A pass tried a move that the table does not have."""
 
 

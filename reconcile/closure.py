@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _RANK: Final = {HoldingState.LIVE: 0, HoldingState.CONTAINED: 1, HoldingState.GONE: 2}
 _GOOD_ANSWERS: Final[dict[QuestionKind, frozenset[str]]] = {
-    QuestionKind.NO_ACCOUNT: frozenset({"none"}),
+    QuestionKind.NO_ACCOUNT: frozenset({"none", "found"}),
     QuestionKind.CANDIDATE: frozenset({"accept", "reject"}),
     QuestionKind.CONFIRM_TERMINATION: frozenset({"ends"}),
     QuestionKind.HR_DISAGREES: frozenset({"ends"}),
@@ -82,6 +82,7 @@ def assess(facts: CaseFacts) -> Closure:
 def _checks(facts: CaseFacts) -> Iterator[Check]:
     for system in facts.covered:
         yield from _system_checks(system, facts)
+    yield from _vanished_systems(facts)
     for holding in facts.holdings:
         if any(system.name == holding.system for system in facts.covered):
             yield _holding_check(holding)
@@ -93,11 +94,17 @@ def _checks(facts: CaseFacts) -> Iterator[Check]:
         yield Check("no hold", "", facts.holds[0].id, passed=False, why=facts.holds[0].reason)
 
 
+def _vanished_systems(facts: CaseFacts) -> Iterator[Check]:
+    """Law 4: a system taken out of the configuration while a case is open is not thereby clean."""
+    configured = {system.name for system in facts.systems} | {HR}
+    for name in sorted({o.system for o in facts.operations} - configured):
+        why = "no longer configured: exclude it by policy, with a reason, or configure it again"
+        yield Check("system configured", name, name, passed=False, why=why)
+
+
 def _system_checks(system: SystemFacts, facts: CaseFacts) -> Iterator[Check]:
     """Law 2 and Law 4: two complete reads by the verifier, canary seen, settled, and apart."""
-    operations = [
-        o for o in facts.operations if o.system == system.name and o.step not in _LATER
-    ]
+    operations = [o for o in facts.operations if o.system == system.name and o.step not in _LATER]
     undone = [o.step.value for o in operations if o.state is not OperationState.DONE]
     why = f"not done: {', '.join(undone)}" if undone else "" if operations else "never surveyed"
     yield Check("operations done", system.name, system.name, passed=not why, why=why)
@@ -130,9 +137,9 @@ def _why_too_early(system: SystemFacts, phase: Step, facts: CaseFacts) -> str:
         ]
         if written and first.read_at < max(written) + system.settle:
             return "read before the system's settle time"
-    if phase is Step.VERIFY_SECOND and first and second:
-        if second.read_at < first.read_at + system.verify_gap:
-            return "read too soon after the first verification"
+    apart = first and second and second.read_at >= first.read_at + system.verify_gap
+    if phase is Step.VERIFY_SECOND and not apart:
+        return "read too soon after the first verification"
     return ""
 
 

@@ -107,9 +107,7 @@ class Desk:
     def case(self, case_id: str) -> CaseView:
         """Show everything about a case. Raises :class:`UnknownCase`."""
         with self.database.connect() as connection:
-            file = open_file(
-                connection, case_id, self.archive, self.estate.clock(), lock=False
-            )
+            file = open_file(connection, case_id, self.archive, self.estate.clock(), lock=False)
             return show_case(file, self.estate)
 
     def records(self, case_id: str) -> tuple[RecordView, ...]:
@@ -123,9 +121,7 @@ class Desk:
         with self.database.connect() as connection:
             open_file(connection, case_id, self.archive, self.estate.clock(), lock=False)
             try:
-                self.archive.evidence.export_bundle(
-                    connection, case_id, path, self.verifier_key
-                )
+                self.archive.evidence.export_bundle(connection, case_id, path, self.verifier_key)
             except NotPublished as error:
                 raise Conflict(str(error)) from error
 
@@ -167,6 +163,7 @@ class Desk:
                 if said == "accept":
                     self._again(file, question.system, {Step.SURVEY}, "an account was accepted")
             case QuestionKind.NO_ACCOUNT if said == "look again":
+                answer(file, question.id, "", "")
                 self._again(file, question.system, {Step.SURVEY}, "a person asked to look again")
             case QuestionKind.DEAD_LETTER:
                 self._reopen(file, int(question.about), "a person asked to try again")
@@ -174,7 +171,9 @@ class Desk:
                 steps = {Step.VERIFY_FIRST, Step.VERIFY_SECOND}
                 self._again(file, question.system, steps, "a duty was confirmed", waiting=True)
             case QuestionKind.NO_SUCCESSOR:
-                self._again(file, question.system, {Step.TRANSFER}, "a successor was named", waiting=True)
+                self._again(
+                    file, question.system, {Step.TRANSFER}, "a successor was named", waiting=True
+                )
             case QuestionKind.HR_DISAGREES | QuestionKind.CONFIRM_TERMINATION if said == "active":
                 place_hold(file, "hr", "hr", "a person says the employment goes on", "", "desk")
             case _:
@@ -315,4 +314,3 @@ class Desk:
     def tokens(self) -> tuple[TokenView, ...]:
         """List tokens without showing them."""
         return Principals(self.database, self.estate).all()
-

@@ -6,7 +6,7 @@ reads a clock or a database: every instant that matters is a field.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -44,7 +44,7 @@ WRITES: Final = frozenset(
 
 
 class OperationState(StrEnum):
-    """Where an operation stands. Derived from its effects and its closing re-read, never set by hand."""
+    """Where an operation stands: derived from its effects and its re-read, never set by hand."""
 
     TODO = "todo"
     DONE = "done"
@@ -82,7 +82,7 @@ class QuestionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SystemFacts:
-    """A configured system as the core needs it. ``settle`` and ``verify_gap`` are already scaled."""
+    """A configured system as the core needs it; ``settle`` and ``verify_gap`` already scaled."""
 
     name: str
     card: Card
@@ -205,7 +205,7 @@ class CaseFacts:
     records_published: bool = False
     legal_hold: bool = False
     brake_admitted: frozenset[Step] = frozenset()
-    brake_room: int = 0
+    brake_room: Mapping[Step, int] = field(default_factory=dict)
     limits: Limits = Limits()
 
     def operation(self, system: str, step: Step) -> OperationFacts | None:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from connectors.contract import Stage
+from reconcile.case import CaseState
 from reconcile.facts import HR, WRITES, OperationState, QuestionKind, Step
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ _BEFORE: Final[dict[Step, tuple[Step, ...]]] = {
     Step.VERIFY_FIRST: (Step.CONTAIN, Step.PRESERVE, Step.TRANSFER, Step.REVOKE),
     Step.VERIFY_SECOND: (Step.VERIFY_FIRST,),
 }
-"""What must be observed done first in the same system (Law 3: contain is not in the left column)."""
+"""What must be observed done first in the same system (Law 3: contain waits for nothing)."""
 
 STAGES: Final[dict[Step, Stage]] = {Step(stage.value): stage for stage in Stage}
 
@@ -63,6 +64,10 @@ def _reasons(operation: OperationFacts, facts: CaseFacts, now: datetime) -> Iter
         yield shut(f"the operation is {operation.state}")
     if operation.not_before > now:
         yield shut("waits after its last try", operation.not_before)
+    if facts.rescinded and operation.step is not Step.RESTORE:
+        yield shut("the termination was rescinded")
+    if facts.state is CaseState.CLOSED and operation.step is not Step.DESTROY:
+        yield shut("the case is closed")
     if operation.system == HR:
         return
     system = next((s for s in facts.covered if s.name == operation.system), None)
@@ -81,8 +86,6 @@ def _reasons(operation: OperationFacts, facts: CaseFacts, now: datetime) -> Iter
 
 def _write_reasons(step: Step, system: SystemFacts, facts: CaseFacts) -> Iterator[Gate]:
     """Law 5 and Law 7: what stops every write whatever the plan says."""
-    if facts.rescinded and step is not Step.RESTORE:
-        yield shut("the termination was rescinded")
     if facts.holds:
         yield shut(f"held: {facts.holds[0].reason}")
     if system.observe:
@@ -129,9 +132,7 @@ def _order_reasons(
             yield shut(f"{step} must come first in this system", deadline)
 
 
-def _patience(
-    step: Step, earlier: Step, system: SystemFacts, facts: CaseFacts
-) -> datetime | None:
+def _patience(step: Step, earlier: Step, system: SystemFacts, facts: CaseFacts) -> datetime | None:
     """Until when contain waits for an order exception; None means without end."""
     if step is not Step.CONTAIN:
         return None

@@ -7,7 +7,7 @@ same facts always give the same decision, so a pass that runs twice does no harm
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from connectors.contract import HoldingState
@@ -15,7 +15,7 @@ from policies.model import Revocation, Transfer
 from reconcile.case import CaseState
 from reconcile.closure import Closure, assess, satisfied
 from reconcile.facts import HR, OperationState, QuestionKind, Step
-from reconcile.gates import STAGES, Gate, due_at, gate, supports, termination_confirmed
+from reconcile.gates import Gate, due_at, gate, supports, termination_confirmed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,10 +65,10 @@ class Decision:
     send: tuple[int, ...] = ()
     shut: tuple[tuple[int, Gate], ...] = ()
     admit: frozenset[Step] = frozenset()
-    brake: bool = False
+    braked: frozenset[Step] = frozenset()
     wake_at: datetime | None = None
     write_closing: bool = False
-    closure: Closure = Closure(())
+    closure: Closure = field(default_factory=lambda: Closure(()))
 
 
 def decide(facts: CaseFacts, now: datetime) -> Decision:
@@ -79,11 +79,13 @@ def decide(facts: CaseFacts, now: datetime) -> Decision:
     again = {each.seq for each in reopened}
     gates = {o.seq: gate(o, facts, now) for o in facts.operations if o.seq not in again}
     due = [o for o in facts.operations if o.seq in gates and gates[o.seq].open]
-    admit, brake = _brake(due, facts)
-    send = () if brake else tuple(o.seq for o in due)
+    admit, braked = _brake(due, facts)
+    send = () if braked else tuple(o.seq for o in due)
     closure = assess(facts)
     complete = closure.complete and not (planned or asked or reopened)
-    state = _state(facts, busy=bool(planned or reopened or send), brake=brake, complete=complete)
+    state = _state(
+        facts, busy=bool(planned or reopened or send), brake=bool(braked), complete=complete
+    )
     return Decision(
         state=state,
         operations=planned,
@@ -92,7 +94,7 @@ def decide(facts: CaseFacts, now: datetime) -> Decision:
         send=send,
         shut=tuple((seq, g) for seq, g in gates.items() if not g.open),
         admit=admit,
-        brake=brake,
+        braked=braked,
         wake_at=_wake_at(facts, gates, now),
         write_closing=complete and not facts.closing and state is CaseState.RUNNING,
         closure=closure,
@@ -141,7 +143,8 @@ def _wants(step: Step, system: SystemFacts, facts: CaseFacts) -> bool:
     if step not in system.abilities:
         return False
     return any(
-        applies(step, holding) and (step is Step.DESTROY or supports(system.card, holding.kind, step))
+        applies(step, holding)
+        and (step is Step.DESTROY or supports(system.card, holding.kind, step))
         for holding in facts.holdings
         if holding.system == system.name
     )
@@ -177,9 +180,7 @@ def _questions(facts: CaseFacts) -> Iterator[PlannedQuestion]:
         yield PlannedQuestion(kind, kind, HR, "", words)
     if facts.hr and facts.hr.outcome == "unknown":
         words = "HR does not know this employment: does it really end?"
-        yield PlannedQuestion(
-            QuestionKind.HR_DISAGREES, QuestionKind.HR_DISAGREES, HR, "", words
-        )
+        yield PlannedQuestion(QuestionKind.HR_DISAGREES, QuestionKind.HR_DISAGREES, HR, "", words)
     for system in facts.covered:
         yield from _system_questions(system, facts)
     for operation in facts.operations:
@@ -271,26 +272,29 @@ def _only_confirmation_missing(facts: CaseFacts, now: datetime) -> bool:
     )
 
 
-def _brake(due: list[OperationFacts], facts: CaseFacts) -> tuple[frozenset[Step], bool]:
+def _brake(due: list[OperationFacts], facts: CaseFacts) -> tuple[frozenset[Step], frozenset[Step]]:
     """Law 5: a case takes one slot per braked step; without room it is held, never dropped."""
     asking = {operation.step for operation in due} & BRAKED - facts.brake_admitted
-    if not asking:
-        return frozenset(), False
-    if facts.brake_room <= 0:
-        return frozenset(), True
-    return frozenset(asking), False
+    full = frozenset(step for step in asking if facts.brake_room.get(step, 0) <= 0)
+    return (frozenset(), full) if full else (frozenset(asking), frozenset())
 
 
 def _state(facts: CaseFacts, *, busy: bool, brake: bool, complete: bool) -> CaseState:
     if facts.rescinded:
         return CaseState.RESCINDED
-    if facts.state is CaseState.CLOSED:
+    if facts.state is CaseState.CLOSED or (complete and _may_close(facts)):
         return CaseState.CLOSED
     if facts.holds or brake:
         return CaseState.HELD
-    if complete:
-        closed = facts.closing and facts.records_published
-        return CaseState.CLOSED if closed and facts.state is CaseState.RUNNING else CaseState.RUNNING
+    return CaseState.RUNNING if complete else _open_state(facts, busy=busy)
+
+
+def _may_close(facts: CaseFacts) -> bool:
+    """Say whether the closing record stands in a published checkpoint."""
+    return facts.closing and facts.records_published and facts.state is CaseState.RUNNING
+
+
+def _open_state(facts: CaseFacts, *, busy: bool) -> CaseState:
     if not facts.contained and not all(surveyed(facts, s.name) for s in facts.covered):
         return CaseState.RECEIVED
     if busy or _in_backoff(facts):
@@ -312,7 +316,9 @@ def _wake_at(facts: CaseFacts, gates: dict[int, Gate], now: datetime) -> datetim
     return min((at for at in times if at > now), default=None)
 
 
-def outlook(facts: CaseFacts, now: datetime) -> tuple[tuple[PlannedOperation, datetime | None, str], ...]:
+def outlook(
+    facts: CaseFacts, now: datetime
+) -> tuple[tuple[PlannedOperation, datetime | None, str], ...]:
     """Say for people what will happen when: each needed step, its instant, why it waits."""
     rows = []
     for planned in _needed(facts):

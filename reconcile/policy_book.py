@@ -71,9 +71,7 @@ def choose(estate: Estate, facts: Facts) -> tuple[Policy, str, str]:
     return selection.policy, selection.reason, ""
 
 
-def store_policy(
-    connection: sa.Connection, estate: Estate, policy: Policy, now: datetime
-) -> None:
+def store_policy(connection: sa.Connection, estate: Estate, policy: Policy, now: datetime) -> None:
     """Keep the texts of a policy version once, under its hash."""
     query = sa.select(stored.c.hash).where(stored.c.hash == policy.policy_hash)
     if connection.scalar(query) is not None:

@@ -1,4 +1,4 @@
-"""``plan EMPLOYMENT``: survey live, say what is held and what would happen. Stores and writes nothing.
+"""``plan EMPLOYMENT``: survey live, say what is held and what would happen. Stores nothing.
 
 Uses the verifying credential, which cannot write, so that looking can never become doing.
 """
@@ -129,9 +129,9 @@ def preview(estate: Estate, subject: Subject, person: Person) -> Preview:
             look.system(system)
     if wrong:
         look.warnings.append(wrong)
-    if any(line.sole and line.wanted == HoldingState.GONE for line in look.lines):
-        if not (person.successor or person.employment.manager):
-            look.warnings.append("something is held by nobody else, and no successor is known")
+    lonely = any(line.sole and line.wanted == HoldingState.GONE for line in look.lines)
+    if lonely and not (person.successor or person.employment.manager):
+        look.warnings.append("something is held by nobody else, and no successor is known")
     return Preview(
         employment_id=subject.employment_id,
         access_end=end.at,

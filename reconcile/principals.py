@@ -29,7 +29,7 @@ LONGEST: Final = 128
 
 
 class Role(StrEnum):
-    """What a token may do. ``approver`` may also do what ``operator`` may; ``admin`` issues tokens."""
+    """What a token may do. An approver may do all an operator may; an admin issues tokens."""
 
     HR = "hr"
     AUDITOR = "auditor"

@@ -169,10 +169,14 @@ class Reception:
         if file is None:
             return Taken.KEPT
         self._record_event(file, event, applied=False)
-        for operation in load_operations(self.connection, file.id):
-            if (operation.system, operation.step) == (HR, Step.CONFIRM):
-                if operation.state is not OperationState.TODO:
-                    reopen(self.connection, file.id, operation.seq, at=file.now, why="HR sent a hint")
+        confirms = (
+            operation.seq
+            for operation in load_operations(self.connection, file.id)
+            if (operation.system, operation.step) == (HR, Step.CONFIRM)
+            if operation.state is not OperationState.TODO
+        )
+        for seq in confirms:
+            reopen(self.connection, file.id, seq, at=file.now, why="HR sent a hint")
         self.jobs.wake(self.connection, file.id, f"event/{event.event_id}")
         return Taken.ACCEPTED
 

@@ -74,7 +74,7 @@ class Reconciler:
             self._plan(file, decision)
             facts = self._facts(file)
             decision = decide(facts, file.now)
-        if decision.admit or decision.brake:
+        if decision.admit or decision.braked:
             lock_brake(connection)
             facts = self._facts(file)
             decision = decide(facts, file.now)
@@ -123,13 +123,14 @@ class Reconciler:
     def _brake(self, file: CaseFile, facts: CaseFacts, decision: Decision) -> None:
         """Law 5: take a slot of the rolling window, or hold the case for two people's release."""
         take_slots(file.connection, file.id, decision.admit, file.now)
-        if decision.brake:
+        if decision.braked:
             window = self.estate.guards
             reason = (
                 f"the brake: {window.people_per_window} people within {window.window} "
                 "have been let through"
             )
-            place_hold(file, "brake", "brake", reason, plan_hash(facts), "guard")
+            steps = "-".join(sorted(decision.braked))
+            place_hold(file, f"brake/{steps}", "brake", reason, plan_hash(facts), "guard")
             log.warning("brake.tripped", case=file.id)
 
     def _send(self, file: CaseFile, facts: CaseFacts, decision: Decision) -> None:
@@ -172,7 +173,7 @@ class Reconciler:
 
 
 def plan_hash(facts: CaseFacts) -> str:
-    """Hash exactly what a person sees when asked to approve: what is held and what would be done."""
+    """Hash exactly what a person approves: what is held and what would be done with it."""
     document = {
         "access_end": facts.access_end.isoformat(),
         "holdings": disposition_rows(facts),

@@ -1,4 +1,4 @@
-"""Builds the read models of :mod:`reconcile.views` from rows. Called by the desk; changes nothing."""
+"""Builds the read models of :mod:`reconcile.views` from rows, for the desk. Changes nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from connectors.contract import HoldingState, Kind
 from reconcile.case import CaseState
 from reconcile.closure import assess
-from reconcile.facts import QuestionKind, Step
+from reconcile.facts import OperationState, QuestionKind, Step
 from reconcile.gates import due_at, gate
 from reconcile.policy_book import policy_of
 from reconcile.reconciler import plan_hash
@@ -137,7 +137,7 @@ def show_case(file: CaseFile, estate: Estate) -> CaseView:
         policy_name=file.row["policy_name"],
         policy_hash=file.row["policy_hash"],
         plan_hash=plan_hash(facts),
-        contained_at=instant_or_none(file.row["contained_at"]),
+        contained_at=_contained_at(facts),
         rescinded_at=instant_or_none(file.row["rescinded_at"]),
         operations=_operations(file, facts),
         holdings=_holdings(file, facts, estate),
@@ -157,6 +157,13 @@ def show_case(file: CaseFile, estate: Estate) -> CaseView:
         records_published=records_published(file.connection, file.id),
         residual_access_until=_residual(facts),
     )
+
+
+def _contained_at(facts: CaseFacts) -> datetime | None:
+    """When the last system had been contained; None while one is not."""
+    mine = [o for o in facts.operations if o.step is Step.CONTAIN]
+    ends = [o.finished_at for o in mine if o.finished_at and o.state is OperationState.DONE]
+    return max(ends) if mine and len(ends) == len(mine) else None
 
 
 def _operations(file: CaseFile, facts: CaseFacts) -> tuple[OperationView, ...]:
@@ -329,4 +336,3 @@ def _residual(facts: CaseFacts) -> datetime | None:
     ]
     verified = [s.read_at for s in facts.surveys if s.phase is Step.VERIFY_SECOND]
     return max(ends, default=max(verified, default=None))
-

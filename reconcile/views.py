@@ -206,6 +206,6 @@ class Preview:
     policy_reason: str
     lines: tuple[PreviewLine, ...]
     warnings: tuple[str, ...]
-    """Missing successors, blind reads, systems without an account, protected identity, candidates."""
+    """Missing successors, blind reads, systems without an account, protected people, candidates."""
     excluded: tuple[tuple[str, str], ...]
     observe: bool

@@ -12,6 +12,7 @@ so that after a crash our own removal is not taken for somebody else's:
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from connectors.contract import (
@@ -66,7 +67,7 @@ class Change:
     """One writing step over everything a person has in one system.
 
     ``call`` makes the one connector call for a bundle. ``wants`` says whether the policy wants the
-    step for a holding; ``reached`` whether a holding, as re-read, is where the step should bring it.
+    step for a holding; ``reached`` whether a re-read holding is where the step should bring it.
     """
 
     run: Run
@@ -153,10 +154,10 @@ class Change:
             if not ready:
                 continue
             intents = [EffectRow(each.key, EffectState.CALLING) for each in ready]
-            run.transact(lambda file, rows=[*finished, *intents]: self._mark(file, rows), writing=True)  # type: ignore[misc]
+            run.transact(partial(self._mark_rows, [*finished, *intents]), writing=True)
             finished = self._call(connector, account, ready)
         if finished:
-            run.transact(lambda file: self._mark(file, finished))
+            run.transact(partial(self._mark_rows, finished))
 
     def _bundles(self, holdings: Sequence[Holding]) -> list[list[Holding]]:
         """Group what the system changes in one request (LDAP: lock and scramble)."""
@@ -213,7 +214,7 @@ class Change:
             pending_until=effect.pending_until,
         )
 
-    def _mark(self, file: CaseFile, rows: Sequence[EffectRow]) -> None:
+    def _mark_rows(self, rows: Sequence[EffectRow], file: CaseFile) -> None:
         mark_effects(file.connection, self.run.key.case_id, self.run.key.seq, rows, file.now)
 
     def _settle(self, file: CaseFile, after: Mapping[str, Holding]) -> Finished | Again:
@@ -235,7 +236,7 @@ class Change:
         self, file: CaseFile, rows: Mapping[str, HoldingRow], changed: Sequence[EffectRow]
     ) -> None:
         """Write effects and, for each that is decided, its evidence (Law 8)."""
-        self._mark(file, changed)
+        self._mark_rows(changed, file)
         for row in changed:
             if row.state in SETTLED or row.state is EffectState.REFUSED:
                 _record_effect(self.run, file, rows[row.key], row, self.read_back.get(row.key, {}))
@@ -285,6 +286,7 @@ def _record_effect(
     row: EffectRow,
     read_back: Mapping[str, Json],
 ) -> None:
+    person: dict[str, Json] = {"key": holding.key, "why": row.why, "read_back": read_back}
     file.record(
         "effect.recorded",
         {
@@ -297,7 +299,7 @@ def _record_effect(
             "try": run.key.tries,
             "not_restorable": row.lost,
         },
-        {"key": holding.key, "why": row.why, "read_back": dict(read_back)},
+        person,
     )
 
 
@@ -307,18 +309,17 @@ def contain(run: Run) -> Finished | Again:
     def blocked(state: HoldingState, _seen: Holding | None) -> bool:
         return satisfied(state, HoldingState.CONTAINED)
 
-    outcome = Change(
+    run.transact(_note_contained, writing=True)
+    return Change(
         run,
         lambda connector, account, bundle: connector.contain(account, bundle),  # type: ignore[attr-defined]
         lambda rule, _holding: rule.contain,
         blocked,
     ).work()
-    if isinstance(outcome, Finished):
-        run.transact(_note_contained)
-    return outcome
 
 
 def _note_contained(file: CaseFile) -> None:
+    """From here on a rescission opens an undo, whatever of containment has happened (Law 7)."""
     if file.row["contained_at"] is None:
         file.update(contained_at=file.now.timestamp())
 
@@ -378,48 +379,3 @@ def done_by_hand(file: CaseFile) -> frozenset[int]:
         if question.kind is QuestionKind.DUTY and question.answer == "done"
         if question.about.isdigit()
     )
-
-
-def restore(run: Run) -> Finished | Again:
-    """Put back, from the pre-images, what this case has changed in the system (Law 9)."""
-    changed = run.transact(lambda file: _changed_by_us(run, file))
-    accounts = run.transact(lambda file: load_accounts(file, run.system_name))
-    connector = run.connect(Credential.ACT)
-    try:
-        for account in accounts:
-            mine = [each for each in changed if each.account_id == account.native_id]
-            run.transact(lambda _file: None, writing=True)
-            run.guard()
-            if mine:
-                connector.restore(account, mine)  # type: ignore[attr-defined]
-        readings = run.survey(connector, accounts)
-    finally:
-        connector.close()
-    now = {holding.key: holding.state for reading in readings for holding in reading.items}
-    missing = [each for each in changed if now.get(each.key) is not each.state]
-    return run.transact(lambda file: _restored(run, file, changed, missing))
-
-
-def _changed_by_us(run: Run, file: CaseFile) -> list[Holding]:
-    ours = {
-        key
-        for step in (Step.CONTAIN, Step.REVOKE, Step.TRANSFER)
-        for system, key in settled_keys(file.connection, file.id, step)
-        if system == run.system_name
-    }
-    return [
-        row.snapshot(file) for row in load_holdings(file, run.system_name) if row.key in ours
-    ]
-
-
-def _restored(
-    run: Run, file: CaseFile, changed: Sequence[Holding], missing: Sequence[Holding]
-) -> Finished | Again:
-    rows = {row.key: row.number for row in load_holdings(file, run.system_name)}
-    numbers = sorted(rows[each.key] for each in missing)
-    control = {"system": run.system_name, "holdings": len(changed), "not_back": numbers}
-    file.record("system.restored", control)
-    if not missing:
-        return Finished({"restored": len(changed)})
-    return Again(f"not back yet: holding {', '.join(map(str, numbers[:20]))}")
-

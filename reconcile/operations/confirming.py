@@ -7,12 +7,13 @@ irreversible step. HR also names the successor chain: the people behind the ids.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from connectors.contract import Subject
-from policies.access_end import ZoneDefaults, derive
+from connectors.hr.contract import EmploymentStatus, Existence
+from policies.access_end import CivilDates, ZoneDefaults, derive
 from reconcile.event import Employment as CaseEmployment
-from reconcile.operations.run import Again, Finished, Run
+from reconcile.operations.run import Again, Blind, Finished, Run
 from reconcile.policy_book import choose, store_policy
 from reconcile.receiving import facts_of, set_access_end
 from reconcile.rescinding import rescind
@@ -20,7 +21,7 @@ from reconcile.store.case_file import PERSON
 from reconcile.store.question_rows import place_hold, store_reading
 
 if TYPE_CHECKING:
-    from connectors.hr.contract import Employment
+    from connectors.hr.contract import Employment, HrSource
     from reconcile.event import Person
     from reconcile.store.case_file import CaseFile
 
@@ -31,14 +32,25 @@ def confirm(run: Run) -> Finished | Again:
     if hr is None:
         return Finished({"outcome": "no HR is configured"})
     person = run.transact(lambda file: file.person)
-    run.guard()
-    employment = hr.read(person.subject.employment_id)
-    chain = tuple(
-        subject
-        for each in _chain_ids(person, employment)
-        if (subject := _successor(run, each)) is not None
-    )
+    employment = _read(run, hr, person.subject.employment_id)
+    successors = (_read(run, hr, each) for each in _chain_ids(person, employment))
+    chain = tuple(each.subject() for each in successors if each is not None and _stays(each))
     return run.transact(lambda file: _answered(run, file, employment, chain))
+
+
+def _read(run: Run, hr: HrSource, employment_id: str) -> Employment | None:
+    """Read one employment; None only when HR could see that there is none (Law 2)."""
+    run.guard()
+    reading = hr.read(employment_id)
+    if reading.existence is Existence.BLIND:
+        message = f"HR: {reading.blind}"
+        raise Blind(message)
+    return reading.employment
+
+
+def _stays(employment: Employment) -> bool:
+    """One who is leaving is no successor."""
+    return employment.status is EmploymentStatus.ACTIVE
 
 
 def _chain_ids(person: Person, employment: Employment | None) -> tuple[str, ...]:
@@ -46,29 +58,6 @@ def _chain_ids(person: Person, employment: Employment | None) -> tuple[str, ...]
     own = person.subject.employment_id
     ids = dict.fromkeys(each for each in (person.successor, manager) if each and each != own)
     return tuple(ids)
-
-
-def _successor(run: Run, employment_id: str) -> Subject | None:
-    """Read a possible successor; one who is leaving or unknown to HR is no successor."""
-    hr = run.estate.hr
-    if hr is None:
-        return None
-    run.guard()
-    employment = hr.read(employment_id)
-    if employment is None or employment.ends:
-        return None
-    return subject_of(employment)
-
-
-def subject_of(employment: Employment) -> Subject:
-    """Make the subject that connectors search for from what HR knows."""
-    return Subject(
-        employment_id=employment.employment_id,
-        person_id=employment.person_id,
-        employee_number=employment.employee_number,
-        emails=employment.emails,
-        names=employment.names,
-    )
 
 
 def _answered(
@@ -82,7 +71,7 @@ def _answered(
         person = _enriched(person, employment)
     person = replace(person, chain=chain)
     file.update(person_sealed=file.seal(PERSON, person, "person"))
-    if employment is not None and employment.ends and file.row["contained_at"] is None:
+    if employment is not None and outcome == "ended" and file.row["contained_at"] is None:
         _follow_hr(run, file, person)
     if outcome == "rescinded":
         rescind(file, "HR says the termination is off")
@@ -111,15 +100,21 @@ def _follow_hr(run: Run, file: CaseFile, person: Person) -> None:
 def _outcome(employment: Employment | None) -> str:
     if employment is None:
         return "unknown"
-    if employment.rescinded:
-        return "rescinded"
-    return "ended" if employment.ends else "active"
+    return _OUTCOMES[employment.status]
+
+
+_OUTCOMES: Final = {
+    EmploymentStatus.ACTIVE: "active",
+    EmploymentStatus.SCHEDULED: "ended",
+    EmploymentStatus.TERMINATED: "ended",
+    EmploymentStatus.RESCINDED: "rescinded",
+}
 
 
 def _enriched(person: Person, employment: Employment) -> Person:
     """Fill what the event left out; what the event said stays."""
     known = person.subject
-    fresh = subject_of(employment)
+    fresh = employment.subject()
     subject = Subject(
         employment_id=known.employment_id,
         person_id=known.person_id or fresh.person_id,
@@ -131,7 +126,7 @@ def _enriched(person: Person, employment: Employment) -> Person:
     )
     was = person.employment
     now = CaseEmployment(
-        worker_type=was.worker_type or employment.worker_type,
+        worker_type=was.worker_type or employment.worker_type.value,
         legal_entity=was.legal_entity,
         org_unit=was.org_unit or employment.org_unit,
         country=was.country or employment.country,
@@ -140,6 +135,16 @@ def _enriched(person: Person, employment: Employment) -> Person:
         manager=was.manager or employment.manager,
         role_key=was.role_key or employment.role_key,
     )
+    return replace(person, subject=subject, employment=now, dates=_dates(person, employment))
+
+
+def _dates(person: Person, employment: Employment) -> CivilDates:
     dates = employment.dates
-    dated = dates.last_working_day or dates.termination_date
-    return replace(person, subject=subject, employment=now, dates=dates if dated else person.dates)
+    if not (dates.last_working_day or dates.termination_date):
+        return person.dates
+    return CivilDates(
+        last_working_day=dates.last_working_day,
+        termination_date=dates.termination_date,
+        notice_date=dates.notice_date or person.dates.notice_date,
+        time_zone=dates.time_zone or person.dates.time_zone,
+    )

@@ -1,5 +1,6 @@
 """Destroy: delete the accounts, after retention and approval, and see with the verifier that they
-are gone. A later obligation of a closed case, with its own records."""
+are gone. A later obligation of a closed case, with its own records.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +38,9 @@ def destroy(run: Run) -> Finished | Again:
 
 
 def _gone(run: Run, file: CaseFile, accounts: int, left: int) -> Finished | Again:
-    file.record("accounts.destroyed", {"system": run.system_name, "accounts": accounts, "left": left})
+    file.record(
+        "accounts.destroyed", {"system": run.system_name, "accounts": accounts, "left": left}
+    )
     if left:
         return Again(f"{left} account(s) still there")
     store_holdings(file, run.system_name, (), whole=True)

@@ -103,7 +103,8 @@ def _receiver(run: Run, chain: Sequence[Subject]) -> Account | None:
 
 def _ask(run: Run, file: CaseFile) -> None:
     name = f"{QuestionKind.NO_SUCCESSOR}/{run.system_name}"
-    words = "Nobody in the successor chain has one sure account here: who takes over? (employment id)"
+    words = (
+        "Nobody in the successor chain has one sure account here: who takes over? (employment id)"
+    )
     deadline = file.now + run.estate.limits.question_deadline
     ask(file, name, QuestionKind.NO_SUCCESSOR, run.system_name, "", words, deadline)
-

@@ -60,7 +60,9 @@ def _begin(run: Run, file: CaseFile, seen: Sequence[Holding]) -> list[str]:
     wanted = [
         each.key
         for each in seen
-        if dispose(policy, run.system_name, kind(each.kind), sole=rows[each.key].sole, on=today).preserve
+        if dispose(
+            policy, run.system_name, kind(each.kind), sole=rows[each.key].sole, on=today
+        ).preserve
     ]
     known = load_effects(file.connection, file.id, run.key.seq)
     fresh = [key for key in wanted if key not in known]
@@ -98,7 +100,9 @@ def _export(
         return
     run.guard()
     for export in connector.export(account, holdings):  # type: ignore[attr-defined]
-        receipt = vault.put(run.key.case_id, f"{run.system_name}/{export.name}", export.chunks, recipient)
+        receipt = vault.put(
+            run.key.case_id, f"{run.system_name}/{export.name}", export.chunks, recipient
+        )
         run.guard()
         vault.verify(receipt)
         run.transact(lambda file, receipt=receipt: _backed_up(run, file, receipt))  # type: ignore[misc]
@@ -121,7 +125,9 @@ def _backed_up(run: Run, file: CaseFile, receipt: Receipt) -> None:
 
 
 def _kept(run: Run, file: CaseFile, todo: Sequence[str]) -> Finished | Again:
-    rows = [EffectRow(key, EffectState.DONE, how="snapshot stored, backup read back") for key in todo]
+    rows = [
+        EffectRow(key, EffectState.DONE, how="snapshot stored, backup read back") for key in todo
+    ]
     mark_effects(file.connection, file.id, run.key.seq, rows, file.now)
     numbers = {row.key: row.number for row in load_holdings(file, run.system_name)}
     if rows:

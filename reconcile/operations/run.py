@@ -40,18 +40,18 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Not done yet. ``at`` None leaves the wait to the backoff; ``failed`` counts towards giving up."""
+    """Not done yet. ``at`` None leaves the wait to the backoff; ``failed`` counts as a failure."""
 
     why: str
     at: datetime | None = None
     failed: bool = True
 
 
-class Stopped(Exception):  # noqa: N818 - a decision, like the faults
+class Stopped(Exception):
     """A hold, a rescission or observe-only mode came up: write nothing more."""
 
 
-class OutOfBudget(Exception):  # noqa: N818 - a decision, like the faults
+class OutOfBudget(Exception):
     """The operation's own time is over: stop cleanly and ask for a fresh try."""
 
 
@@ -79,9 +79,7 @@ class Run:
         """The configured system this run is about."""
         return self.estate.systems[self.system_name]
 
-    def transact(
-        self, work: Callable[[CaseFile], Result], *, writing: bool = False
-    ) -> Result:
+    def transact(self, work: Callable[[CaseFile], Result], *, writing: bool = False) -> Result:
         """Run ``work`` in a transaction that holds our token; retried until the database is back.
 
         With ``writing`` it also checks that nothing has stopped the case since the gates were

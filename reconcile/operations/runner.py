@@ -19,11 +19,12 @@ from connectors.secret import SecretUnavailable
 from reconcile.engine.port import LeaseLost
 from reconcile.facts import HR, OperationState, Step
 from reconcile.gates import gate
-from reconcile.operations.changing import contain, restore, revoke
+from reconcile.operations.changing import contain, revoke
 from reconcile.operations.confirming import confirm
 from reconcile.operations.destroying import destroy
 from reconcile.operations.handover import transfer
 from reconcile.operations.preserving import preserve
+from reconcile.operations.restoring import restore
 from reconcile.operations.run import Again, Blind, Finished, OutOfBudget, Run, Stopped
 from reconcile.operations.surveying import survey, verify
 from reconcile.policy_book import policy_of
@@ -141,7 +142,7 @@ class OperationRunner:
             return Again("its time is over; it goes on at once", failed=False)
         except Stopped as stopped:
             return Again(f"stopped: {stopped}", failed=False)
-        except Exception as error:  # noqa: BLE001 - the named place: it stays open, with its class
+        except Exception as error:
             log.exception("operation.failed", case=run.key.case_id, step=run.step.value)
             return Again(f"unexpected {type(error).__name__}")
 
@@ -164,7 +165,9 @@ class OperationRunner:
         else:
             self._fault(run, file, outcome)
 
-    def _again(self, run: Run, file: CaseFile, outcome: Again, wait: timedelta | None = None) -> None:
+    def _again(
+        self, run: Run, file: CaseFile, outcome: Again, wait: timedelta | None = None
+    ) -> None:
         key = run.key
         failures = self._failures(file, key) + outcome.failed
         if failures >= self.estate.pace.give_up and outcome.failed:
@@ -183,7 +186,9 @@ class OperationRunner:
         why = f"{fault} {fault.code}".strip()
         if isinstance(fault, Refused):
             give_up(file.connection, run.key.case_id, run.key.seq, error=why)
-            self.jobs.wake(file.connection, run.key.case_id, f"refused/{run.key.seq}/{run.key.tries}")
+            self.jobs.wake(
+                file.connection, run.key.case_id, f"refused/{run.key.seq}/{run.key.tries}"
+            )
             return
         if run.system_name != HR and not isinstance(fault, Blind):
             pace = self.estate.pace
@@ -206,4 +211,3 @@ class OperationRunner:
         pace = self.estate.pace
         doubled: timedelta = pace.backoff * 2 ** min(max(failures - 1, 0), 20)
         return min(doubled, pace.backoff_cap)
-

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from connectors.contract import Account, Credential, Holding, HoldingState, Reading, kind
 from policies.dispose import dispose
 from reconcile.closure import satisfied
-from reconcile.facts import Step
+from reconcile.facts import QuestionKind, Step
 from reconcile.operations.run import Again, Finished, Run
 from reconcile.policy_book import policy_of
 from reconcile.store.holding_rows import (
@@ -28,7 +28,7 @@ from reconcile.store.holding_rows import (
 )
 from reconcile.store.instants import instant_or_none
 from reconcile.store.operation_rows import load_operations, reopen
-from reconcile.store.question_rows import place_hold
+from reconcile.store.question_rows import answer, load_questions, place_hold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +59,9 @@ def _read_all(run: Run, credential: Credential) -> Finished | Again:
         known, strangers = run.transact(lambda file: _known(file, run.system_name))
         sure = [each for each in found.items if each.confidence == SURE]
         theirs = {each.native_id: each for each in (*known, *sure)}
-        theirs = {native_id: each for native_id, each in theirs.items() if native_id not in strangers}
+        theirs = {
+            native_id: each for native_id, each in theirs.items() if native_id not in strangers
+        }
         holdings = _survey_each(run, connector, tuple(theirs.values()))
     finally:
         connector.close()
@@ -111,10 +113,19 @@ def _surveyed(
     store_accounts(file, system, found.items)
     store_holdings(file, system, reading.items, whole=True)
     complete_snapshots(file, system, reading.items)
+    if _sure(found):
+        _drop_moot_question(file, system)
     if any(run.estate.guards.protects(subject, each) for each in found.items):
         # Law 5: protected identities are never touched; only a change of configuration helps.
         place_hold(file, f"protected/{system}", "protected", "a protected identity", "", "guard")
     return Finished({"accounts": _sure(found), "holdings": len(reading.items)})
+
+
+def _drop_moot_question(file: CaseFile, system: str) -> None:
+    """An account turned up: the question why there was none has its answer."""
+    for question in load_questions(file):
+        if question.id == f"{QuestionKind.NO_ACCOUNT}/{system}" and not question.answer:
+            answer(file, question.id, "found", "survey")
 
 
 def _verified(

@@ -158,7 +158,7 @@ def open_case_of(connection: sa.Connection, employment_id: str) -> str | None:
 
 
 def insert_case(connection: sa.Connection, **values: object) -> None:
-    """Insert the row of a new case. A second open case of one employment is refused by the index."""
+    """Insert a new case. The index refuses a second open case of one employment."""
     connection.execute(sa.insert(cases).values(open=True, **values))
 
 
@@ -175,5 +175,7 @@ def stale_cases(connection: sa.Connection, older_than: float) -> tuple[str, ...]
 
 def closing_cases(connection: sa.Connection) -> tuple[str, ...]:
     """List cases whose closing record waits for its checkpoint; publishing one wakes them."""
-    query = sa.select(cases.c.id).where(cases.c.closing_at.is_not(None), cases.c.closed_at.is_(None))
+    query = sa.select(cases.c.id).where(
+        cases.c.closing_at.is_not(None), cases.c.closed_at.is_(None)
+    )
     return tuple(connection.scalars(query))

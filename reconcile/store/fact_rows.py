@@ -130,8 +130,7 @@ def _holdings(file: CaseFile, policy: Policy) -> tuple[HoldingFacts, ...]:
     )
 
 
-def _room(file: CaseFile, estate: Estate) -> int:
-    """Count the people who may still be let through the window, at the tightest braked step."""
+def _room(file: CaseFile, estate: Estate) -> dict[Step, int]:
+    """Count the people who may still be let through the window, for each braked step."""
     used = slots_used(file.connection, file.now - estate.guards.window)
-    worst = max((used.get(step, 0) for step in BRAKED), default=0)
-    return estate.guards.people_per_window - worst
+    return {step: estate.guards.people_per_window - used.get(step, 0) for step in BRAKED}

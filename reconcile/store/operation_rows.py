@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from connectors.contract import Json
 
 
-class Superseded(Exception):  # noqa: N818 - a decision, like the faults
+class Superseded(Exception):
     """Another run holds the token, or the operation is done: this run must write nothing more."""
 
 
@@ -195,7 +195,12 @@ def load_effects(connection: sa.Connection, case_id: str, seq: int) -> dict[str,
 
 
 def plan_effects(
-    connection: sa.Connection, case_id: str, seq: int, token: str, keys: Iterable[str], now: datetime
+    connection: sa.Connection,
+    case_id: str,
+    seq: int,
+    token: str,
+    keys: Iterable[str],
+    now: datetime,
 ) -> None:
     """Insert ``planned`` rows for holdings not known to this operation yet."""
     rows = [

@@ -20,9 +20,15 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
 
-def _column(name: str, of: type[TypeEngine[Any]], *constraints: Any, **options: Any) -> sa.Column[Any]:  # noqa: ANN401
+def _column(
+    name: str,
+    of: type[TypeEngine[Any]],
+    *,
+    index: bool = False,
+    unique: bool = False,
+) -> sa.Column[Any]:
     """Make a column that must have a value: an absent fact is a row that is not there."""
-    return sa.Column(name, of, *constraints, nullable=False, **options)
+    return sa.Column(name, of, nullable=False, index=index or None, unique=unique or None)
 
 
 def _case(*, key: bool = False) -> sa.Column[Any]:
@@ -86,7 +92,7 @@ policies = sa.Table(
     _column("document", sa.JSON),
     _column("stored_at", sa.Float),
 )
-"""Each policy that ever governed a case, by hash, so that a case keeps the version it began with."""
+"""Each policy that ever governed a case, by hash: a case keeps the version it began with."""
 
 operations = sa.Table(
     "operations",
@@ -107,7 +113,7 @@ operations = sa.Table(
     sa.Column("finished_at", sa.Float),
     sa.UniqueConstraint("case_id", "system", "stage"),
 )
-"""One system x one stage. ``failures`` counts tries that ended in a fault since the last success."""
+"""One system x one stage. ``failures`` counts tries that ended in a fault since a success."""
 
 accounts = sa.Table(
     "accounts",
@@ -158,7 +164,7 @@ effects = sa.Table(
     _column("at", sa.Float),
     sa.Column("pending_until", sa.Float),
 )
-"""What one operation did to one holding: planned, calling, done, already, pending, refused, open."""
+"""What one operation did to one holding; ``state`` is a word of ``facts.EffectState``."""
 
 surveys = sa.Table(
     "surveys",
@@ -175,7 +181,7 @@ surveys = sa.Table(
     _column("holdings", sa.Integer),
     _column("residue", sa.JSON),
 )
-"""The newest read of each phase: survey, verify_first, verify_second. ``residue`` lists holdings."""
+"""The newest read of each phase (survey, first, second). ``residue`` lists holding numbers."""
 
 readings = sa.Table(
     "readings",

@@ -1,6 +1,6 @@
 """A whole reconcile core over the memory connector, on a clock that tests turn by hand.
 
-No threads and no durable queue: :class:`QueueInHand` keeps jobs in lists and :meth:`Scenario.settle`
+No threads and no durable queue: :class:`QueueInHand` keeps jobs in lists, :meth:`Scenario.settle`
 runs them until nothing is due, turning the clock to the next instant somebody waits for. What a
 test sees is the same rows, evidence and world that the daemon would leave.
 """
@@ -8,18 +8,20 @@ test sees is the same rows, evidence and world that the daemon would leave.
 from __future__ import annotations
 
 import itertools
+import secrets
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+
+import pyrage
 
 from connectors.contract import Credential, Kind, Subject
 from connectors.memory import MemoryWorld, Settings, open_connector
 from connectors.vaults.age import new_case_identity
 from connectors.vaults.folder import FolderSettings, open_vault
 from policies.access_end import CivilDates
-from policies.load import load
-from policies.load import shipped_sources
+from policies.load import load, shipped_sources
 from reconcile.desk import Desk
 from reconcile.engine.port import Deadline
 from reconcile.estate import Estate, Guards, Pace, System, abilities_of
@@ -125,9 +127,7 @@ class Scenario:
     @property
     def runner(self) -> OperationRunner:
         """Make the runner over the present estate."""
-        return OperationRunner(
-            self.database, self.estate, self.jobs, self.archive, LeaseInHand()
-        )
+        return OperationRunner(self.database, self.estate, self.jobs, self.archive, LeaseInHand())
 
     def change_estate(self, **values: Any) -> None:
         """Configure something anew."""
@@ -171,7 +171,7 @@ class Scenario:
         )
 
     def settle(self, *, until: datetime | None = None, rounds: int = 2000) -> None:
-        """Run everything that is due; with ``until`` turn the clock towards it from wait to wait."""
+        """Run all that is due; with ``until`` turn the clock towards it from wait to wait."""
         for _ in range(rounds):
             if self.step():
                 continue
@@ -234,10 +234,6 @@ def scenario(
     **settings: Any,
 ) -> Iterator[Scenario]:
     """Set up a core over one memory world called ``directory``."""
-    import secrets
-
-    import pyrage
-
     clock = TurnedClock()
     database = Database.open(url or f"sqlite:///{folder / 'core.db'}")
     metadata.create_all(database.engine)
@@ -267,9 +263,7 @@ def scenario(
     with database.begin() as connection:
         ensure_switches(connection, clock())
     desk = Desk(database, estate, jobs, archive, signer.verifier)
-    sequencer = Sequencer(
-        database, signer, clock, folder / "published", folder / "anchor"
-    )
+    sequencer = Sequencer(database, signer, clock, folder / "published", folder / "anchor")
     try:
         yield Scenario(database, clock, world, estate, jobs, archive, desk, sequencer)
     finally:

@@ -1,0 +1,64 @@
+"""Restore: put back, from the pre-images, what this case has changed in one system (Law 9).
+
+Runs only for a rescinded case whose undo a person has approved; believed only after the re-read.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from connectors.contract import Credential
+from reconcile.facts import Step
+from reconcile.operations.run import Again, Finished, Run
+from reconcile.store.holding_rows import load_accounts, load_holdings
+from reconcile.store.operation_rows import settled_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from connectors.contract import Holding
+    from reconcile.store.case_file import CaseFile
+
+
+def restore(run: Run) -> Finished | Again:
+    """Put back, from the pre-images, what this case has changed in the system (Law 9)."""
+    changed = run.transact(lambda file: _changed_by_us(run, file))
+    accounts = run.transact(lambda file: load_accounts(file, run.system_name))
+    connector = run.connect(Credential.ACT)
+    try:
+        for account in accounts:
+            mine = [each for each in changed if each.account_id == account.native_id]
+            run.transact(lambda _file: None, writing=True)
+            run.guard()
+            if mine:
+                connector.restore(account, mine)  # type: ignore[attr-defined]
+        readings = run.survey(connector, accounts)
+    finally:
+        connector.close()
+    now = {holding.key: holding.state for reading in readings for holding in reading.items}
+    missing = [each for each in changed if now.get(each.key) is not each.state]
+    return run.transact(lambda file: _restored(run, file, changed, missing))
+
+
+def _changed_by_us(run: Run, file: CaseFile) -> list[Holding]:
+    ours = {
+        key
+        for step in (Step.CONTAIN, Step.REVOKE, Step.TRANSFER)
+        for system, key in settled_keys(file.connection, file.id, step)
+        if system == run.system_name
+    }
+    return [row.snapshot(file) for row in load_holdings(file, run.system_name) if row.key in ours]
+
+
+def _restored(
+    run: Run, file: CaseFile, changed: Sequence[Holding], missing: Sequence[Holding]
+) -> Finished | Again:
+    rows = {row.key: row.number for row in load_holdings(file, run.system_name)}
+    numbers = sorted(rows[each.key] for each in missing)
+    file.record(
+        "system.restored",
+        {"system": run.system_name, "holdings": len(changed), "not_back": numbers},
+    )
+    if not missing:
+        return Finished({"restored": len(changed)})
+    return Again(f"not back yet: holding {', '.join(map(str, numbers[:20]))}")
