@@ -7,6 +7,7 @@ here too. What it returns is complete: nothing about the file can fail later.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from config import shapes
 from config.duration import parse_duration
-from config.settings import Hr, Settings, System
+from config.settings import HR_ROOMS, Hr, Settings, System
 from connectors import registry
 from policies.positions import Items, Node, Scalar, Section, parse
 from policies.problems import (
@@ -157,15 +158,16 @@ class _Reader:
     ) -> type[BaseModel] | None:
         if not isinstance(word, str):
             return None
-        try:
+        if wanted is Hr and word in HR_ROOMS:
+            room: type[BaseModel] = importlib.import_module(HR_ROOMS[word]).Settings
+            return room
+        known = tuple(HR_ROOMS) if wanted is Hr else registry.known()
+        if wanted is System and word in known:
             return registry.load(word).settings
-        except registry.UnknownConnector:
-            known = registry.known()
-            message = f"{quoted(word)} is not a kind of system"
-            near = nearest_word(word, known)
-            place = self.places[(*trail, "type")]
-            self.problems.append(Problem(place, message, one_of(known), near))
-            return None
+        message = f"{quoted(word)} is not a kind of {'HR ' if wanted is Hr else ''}system"
+        near = nearest_word(word, known)
+        self.problems.append(Problem(self.places[(*trail, "type")], message, one_of(known), near))
+        return None
 
 
 class _Unread(BaseModel):

@@ -20,6 +20,8 @@ from connectors.secret import Secret
 from policies.access_end import AccessEndError, find_zone
 
 RESERVED_SYSTEM: Final = "hr"
+HR_ROOMS: Final = {"rest": "connectors.hr.rest"}
+"""Kinds of HR systems and the module of each, imported when one is configured."""
 SYSTEM_NAME: Final = r"^[a-z0-9][a-z0-9_.-]{0,62}$"
 
 Positive = Annotated[timedelta, Field(gt=timedelta(0))]
@@ -134,9 +136,10 @@ class Vault(Group):
     directory: Path
     """Folder of the encrypted objects, made with mode 0700. Put it on another disk than the data
     directory: a lost disk must not take backup and index together."""
-    escrow: tuple[str, ...] = Field(min_length=1)
-    """age recipients (``age1...``) that the key of each case is sealed to. At least one; its
-    private half stays off this machine, so that a stolen daemon cannot read old backups."""
+    escrow: tuple[str, ...] = Field(min_length=1, max_length=2)
+    """age recipients (``age1...``) that the key of each case is sealed to: one or two people's
+    (security, legal). Their private halves stay off this machine, so that a stolen daemon cannot
+    read old backups."""
 
 
 class Evidence(Group):

@@ -155,21 +155,26 @@ class AccessEndData(_Shape):
     basis: Literal["source_instant"]
 
 
-class TerminationData(_Shape):
+class PersonData(_Shape):
+    """Who leaves, when and why: what a termination and a question "what would happen" share."""
+
+    subject: SubjectData
+    employment: EmploymentData = EmploymentData()
+    role_key: Text = ""
+    dates: DatesData = DatesData()
+    reason: ReasonData = ReasonData()
+    urgency: Literal["normal", "immediate", "covert"] = "normal"
+    handover: HandoverData = HandoverData()
+    flags: FlagsData = FlagsData()
+
+
+class TerminationData(PersonData):
     """The ``data`` of the event."""
 
     action: Action
     completeness: Literal["complete", "pointer"] = "complete"
     missing: tuple[Text, ...] = Field(default=(), max_length=32)
-    subject: SubjectData
-    employment: EmploymentData = EmploymentData()
-    role_key: Text = ""
-    dates: DatesData = DatesData()
     access_end: AccessEndData | None = None
-    reason: ReasonData = ReasonData()
-    urgency: Literal["normal", "immediate", "covert"] = "normal"
-    handover: HandoverData = HandoverData()
-    flags: FlagsData = FlagsData()
     revision: Annotated[StrictInt, Field(ge=0, le=_LARGEST)] | None = None
     supersedes: Text = ""
     ext: dict[str, Any] = Field(default_factory=dict)
@@ -223,7 +228,7 @@ def read(raw: bytes, *, received_at: datetime) -> TerminationEvent:
     return TerminationEvent(
         event_id=event_id(event),
         action=data.action,
-        person=_person(data),
+        person=person_of(data),
         pointer=data.completeness == "pointer",
         source=event.source,
         received_at=received_at,
@@ -257,7 +262,8 @@ def _revision(event: CloudEvent, received_at: datetime) -> int:
     return int((event.time or received_at).timestamp() * 1000)
 
 
-def _person(data: TerminationData) -> Person:
+def person_of(data: PersonData) -> Person:
+    """The person as the core knows them."""
     subject, job, dates = data.subject, data.employment, data.dates
     return Person(
         subject=Subject(
@@ -294,7 +300,7 @@ def _person(data: TerminationData) -> Person:
     )
 
 
-def _successors(data: TerminationData) -> Iterator[Subject]:
+def _successors(data: PersonData) -> Iterator[Subject]:
     for who in (data.handover.successor, data.employment.manager):
         if "@" in who:
             yield Subject(employment_id="", emails=(who,))

@@ -1,0 +1,115 @@
+"""The daemon: starts everything in order, waits for a signal, and drains.
+
+``serve`` is what ``deprovisioner serve`` calls; :class:`Daemon` is the same without signals, for
+the demo and tests. Order of a start: tables upgraded, anchor compared, engine, publisher, doors.
+Order of a stop: doors, engine (running operations may finish), last checkpoint, database.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from datetime import timedelta
+from types import FrameType
+from typing import Final
+
+import structlog
+
+from config.settings import LogFormat, Settings
+from deprovisioner import logs
+from deprovisioner.api.app import make_app
+from deprovisioner.api.serving import Doors
+from deprovisioner.publishing import Publisher
+from deprovisioner.wiring import CannotStart, House, open_house
+from reconcile.store.ledger import LedgerRefused
+
+_log = structlog.get_logger(__name__)
+_LOOK: Final = 1.0
+"""Seconds between two looks at whether the doors still serve."""
+
+
+class Daemon:
+    """A running house. ``stop`` is called once, whatever ``start`` did."""
+
+    def __init__(self, house: House) -> None:
+        if house.engine is None:
+            raise CannotStart("a house at rest cannot be served")
+        evidence = house.settings.evidence
+        self.house = house
+        self.engine = house.engine
+        self.publisher = Publisher(
+            house.database,
+            house.sequencer,
+            house.jobs,
+            clock=house.estate.clock,
+            every=evidence.publish_every,
+            heartbeat=evidence.heartbeat,
+        )
+        self.doors = Doors(make_app(house), house.settings.http, house.settings.socket_path)
+
+    def start(self) -> None:
+        """Compare the anchor, then run. Raises :class:`CannotStart`, ``DoorTaken``."""
+        try:
+            self.house.sequencer.check_anchor()
+        except LedgerRefused as error:
+            raise CannotStart(str(error)) from error
+        runner = self.house.runner(self.engine.lease)
+        self.engine.start(self.house.reconciler.reconcile, runner.run)
+        self.publisher.start()
+        self.doors.open()
+        _log.info("daemon.ready", node=self.engine.node, mode=self.house.settings.mode.value)
+
+    def stop(self, drain: timedelta) -> bool:
+        """Drain within a bound. False: something still ran, so leave with ``os._exit``."""
+        _log.info("daemon.stopping", running=self.engine.running)
+        self.doors.close()
+        drained = self.engine.stop(drain)
+        self.publisher.stop()
+        _log.info("daemon.stopped", drained=drained)
+        return drained
+
+
+def serve(settings: Settings) -> int:
+    """Run until SIGTERM or SIGINT; a second signal ends the process at once. Returns 0 or 1."""
+    logs.configure(level=settings.log.level, console=settings.log.format is LogFormat.CONSOLE)
+    stopping = threading.Event()
+    _on_signals(stopping)
+    with open_house(settings) as house:
+        daemon = Daemon(house)
+        try:
+            daemon.start()
+            notify("READY=1")
+            while not stopping.wait(_LOOK) and not daemon.doors.dead:
+                continue
+        finally:
+            notify("STOPPING=1")
+            drained = daemon.stop(settings.drain)
+        code = 1 if daemon.doors.dead else 0
+    if not drained:
+        os._exit(code)  # threads of stuck calls cannot be ended; their lease runs out by itself
+    return code
+
+
+def _on_signals(stopping: threading.Event) -> None:
+    def stop(number: int, _frame: FrameType | None) -> None:
+        if stopping.is_set():
+            os._exit(128 + number)
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+
+
+def notify(state: str) -> None:
+    """Tell a service manager (sd_notify(3)); does nothing where there is none."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address.startswith(("/", "@")):
+        return
+    name = "\0" + address[1:] if address.startswith("@") else address
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as manager:
+        try:
+            manager.sendto(state.encode(), name)
+        except OSError as error:
+            _log.warning("daemon.not_notified", fault=type(error).__name__)

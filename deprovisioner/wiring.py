@@ -1,0 +1,346 @@
+"""Settings become a house: database, connectors, policies, keys, engine, desk, in one place.
+
+``deprovisioner.daemon`` runs what is made here; a command line without a daemon opens a house
+``at_rest`` and uses its desk. This is where clock, chance and ids enter the program (Law 12), and
+where secrets are first read. Nothing outside is spoken to: connectors do no I/O when they are made.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import secrets
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
+
+import sqlalchemy as sa
+
+from config.settings import Mode, Settings
+from connectors import registry
+from connectors.contract import Connector, Credential, Page, Probe
+from connectors.hr.contract import Employment, EmploymentReading, HrSource
+from connectors.secret import Secret, SecretUnavailable
+from policies.load import Source, load, read_folder, shipped_sources
+from reconcile.desk import Desk
+from reconcile.engine.port import Jobs, Lease, LeaseLost
+from reconcile.engine.settings import EngineSettings, SystemLimits
+from reconcile.estate import Estate, Guards, Pace, System, abilities_of
+from reconcile.evidence.errors import NotVerified
+from reconcile.evidence.keys import SigningKey
+from reconcile.facts import HR, Limits
+from reconcile.reconciler import Reconciler
+from reconcile.sealing import CaseKeys
+from reconcile.store import ledger, migrate
+from reconcile.store.case_file import Archive, stale_cases
+from reconcile.store.database import Database
+from reconcile.store.errors import DatabaseError
+from reconcile.store.evidence_log import EvidenceLog
+from reconcile.store.guard_rows import ensure_switches
+from reconcile.store.ledger import Sequencer
+
+if TYPE_CHECKING:
+    from reconcile.engine.durable import DurableEngine
+    from reconcile.operations.runner import OperationRunner
+
+OLDEST_PENDING: Final = 60.0
+"""Seconds that a record may wait for its place before the daemon calls itself not ready."""
+_OURS_ONLY: Final = 0o700
+_RECORD: Final = timedelta(minutes=2)
+
+
+class CannotStart(Exception):
+    """What the settings name is not there or does not fit. The message says what to mend."""
+
+
+def utc_now() -> datetime:
+    """The present instant: the only clock of the program."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """What comes from outside the program: time, chance, ids. Tests turn and repeat them."""
+
+    clock: Callable[[], datetime] = utc_now
+    token_bytes: Callable[[int], bytes] = secrets.token_bytes
+    new_id: Callable[[], str] = lambda: uuid.uuid4().hex
+
+
+@dataclass(slots=True)
+class House:
+    """Everything, wired. A context manager; ``engine`` is None in a house at rest."""
+
+    settings: Settings
+    estate: Estate
+    database: Database
+    archive: Archive
+    signer: SigningKey
+    jobs: Jobs
+    desk: Desk
+    sequencer: Sequencer
+    engine: DurableEngine | None
+    _held: ExitStack
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def reconciler(self) -> Reconciler:
+        """Makes passes over cases."""
+        return Reconciler(self.database, self.estate, self.jobs, self.archive)
+
+    def runner(self, lease: Lease) -> OperationRunner:
+        """Runs operations under a lease."""
+        from reconcile.operations.runner import OperationRunner  # noqa: PLC0415 - only the daemon
+
+        return OperationRunner(self.database, self.estate, self.jobs, self.archive, lease)
+
+    def unready(self) -> Iterator[str]:
+        """What keeps the daemon from being ready, one sentence each; none when it is."""
+        try:
+            with self.database.connect() as connection:
+                waiting = ledger.oldest_pending_age(connection, self.estate.clock())
+        except DatabaseError:
+            yield "the database does not answer"
+            return
+        if waiting > OLDEST_PENDING:
+            yield "evidence records wait for their checkpoint for more than a minute"
+        try:
+            if self.engine is None:
+                yield "the engine does not run"
+            else:
+                self.engine.lease.guard()
+        except LeaseLost:
+            yield "the lease of this node is not fresh"
+
+    def close(self) -> None:
+        """Let go of connections and of the database. The engine must have been stopped."""
+        self._held.close()
+
+
+def open_house(settings: Settings, *, at_rest: bool = False, origins: Origins = Origins()) -> House:
+    """Wire everything; upgrade the tables. Starts no thread.
+
+    Raises :class:`CannotStart`, :class:`~policies.problems.PolicyError`,
+    :class:`~reconcile.store.errors.DatabaseError`.
+    """
+    _own_folder(settings.data_directory)
+    with ExitStack() as held:
+        database = Database.open(_database_url(settings))
+        held.callback(database.close)
+        migrate.upgrade(database)
+        with database.begin() as connection:
+            ensure_switches(connection, origins.clock())
+        estate = _estate(settings, origins)
+        if estate.hr is not None:
+            held.callback(estate.hr.close)
+        signer = _signer(settings)
+        keys = CaseKeys(_sealing_key(settings), origins.clock, origins.token_bytes)
+        archive = Archive(EvidenceLog(keys, origins.token_bytes), keys, origins.token_bytes)
+        engine = None if at_rest else _engine(settings, database, origins)
+        jobs = engine.jobs if engine else _detached_jobs(database)
+        return House(
+            settings=settings,
+            estate=estate,
+            database=database,
+            archive=archive,
+            signer=signer,
+            jobs=jobs,
+            desk=Desk(database, estate, jobs, archive, signer.verifier),
+            sequencer=Sequencer(
+                database, signer, origins.clock, settings.publish_directory, settings.anchor_path
+            ),
+            engine=engine,
+            _held=held.pop_all(),
+        )
+
+
+def _own_folder(path: Path) -> None:
+    try:
+        path.mkdir(mode=_OURS_ONLY, parents=True, exist_ok=True)
+        path.chmod(_OURS_ONLY)  # Law 10: names of people are in there
+    except OSError as error:
+        raise CannotStart(f"cannot use the folder {path}: {error.strerror}") from error
+
+
+def _database_url(settings: Settings) -> str:
+    password = settings.database.password
+    if password is None:
+        return settings.database_url
+    url = sa.make_url(settings.database_url).set(password=_revealed(password))
+    return url.render_as_string(hide_password=False)
+
+
+def _revealed(secret: Secret) -> str:
+    try:
+        return secret.reveal()
+    except SecretUnavailable as error:
+        raise CannotStart(str(error)) from error
+
+
+def _signer(settings: Settings) -> SigningKey:
+    try:
+        signer = SigningKey.decode(_revealed(settings.evidence.signing_key))
+    except NotVerified as error:
+        raise CannotStart("evidence.signing_key is no signing key of 'keys init'") from error
+    if signer.name != settings.evidence.origin:
+        raise CannotStart("the name of evidence.signing_key is not evidence.origin")
+    return signer
+
+
+def _sealing_key(settings: Settings) -> bytes:
+    try:
+        key = base64.b64decode(_revealed(settings.evidence.sealing_key), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise CannotStart("evidence.sealing_key is not base64") from error
+    if len(key) != 32:  # noqa: PLR2004 - AES-256
+        raise CannotStart("evidence.sealing_key is not 32 bytes long")
+    return key
+
+
+def _estate(settings: Settings, origins: Origins) -> Estate:
+    sources: tuple[Source, ...] = shipped_sources()
+    if settings.policies is not None:
+        sources = (*sources, *read_folder(settings.policies))
+    estate = Estate(
+        systems=_systems(settings, origins.clock),
+        policies=load(sources).policies,
+        policy_sources=sources,
+        clock=origins.clock,
+        token_bytes=origins.token_bytes,
+        new_id=origins.new_id,
+        hr=_hr(settings, origins.clock),
+        guards=Guards(**settings.guards.model_dump()),
+        limits=Limits(**settings.limits.model_dump()),
+        pace=Pace(**settings.pace.model_dump()),
+        observe=settings.mode is Mode.OBSERVE,
+        time_zone=settings.time_zone,
+    )
+    return _with_vault(estate, settings)
+
+
+def _with_vault(estate: Estate, settings: Settings) -> Estate:
+    if settings.vault is None:
+        return estate
+    from dataclasses import replace  # noqa: PLC0415 - beside its only use
+
+    from connectors.vaults import age, folder  # noqa: PLC0415 - loads pyrage
+
+    escrow = settings.vault.escrow
+    where = folder.FolderSettings(path=settings.vault.directory, escrow=escrow)
+    return replace(
+        estate,
+        vault=folder.open_vault(where, estate.clock),
+        make_identity=lambda: age.new_case_identity(escrow),
+    )
+
+
+def _systems(settings: Settings, clock: Callable[[], datetime]) -> Mapping[str, System]:
+    return {name: _system(name, settings, clock) for name in settings.systems}
+
+
+def _system(name: str, settings: Settings, clock: Callable[[], datetime]) -> System:
+    configured = settings.systems[name]
+    room = registry.load(configured.type)
+
+    def connect(credential: Credential) -> Connector:
+        return room.open_connector(name, configured.settings, credential, clock)
+
+    connector = connect(Credential.ACT)
+    card, abilities = connector.card(), abilities_of(connector)
+    connector.close()
+    return System(name, connect, card, abilities, observe=configured.observe)
+
+
+def _hr(settings: Settings, clock: Callable[[], datetime]) -> HrSource | None:
+    if settings.hr is None:
+        return None
+    from connectors.hr import rest  # noqa: PLC0415 - loads an HTTP client
+
+    configured = settings.hr.settings
+    if not isinstance(configured, rest.Settings):
+        raise CannotStart("hr.settings are not those of hr.type")
+    return HrPerThread(lambda: rest.open_source(configured, clock))
+
+
+class HrPerThread:
+    """One HR source per thread behind one name: sources need not be safe for several threads."""
+
+    def __init__(self, make: Callable[[], HrSource]) -> None:
+        self._make = make
+        self._mine = threading.local()
+        self._all: list[HrSource] = []
+        self._lock = threading.Lock()
+
+    def _source(self) -> HrSource:
+        source: HrSource | None = getattr(self._mine, "source", None)
+        if source is None:
+            source = self._mine.source = self._make()
+            with self._lock:
+                self._all.append(source)
+        return source
+
+    def read(self, employment_id: str) -> EmploymentReading:
+        """Read one employment."""
+        return self._source().read(employment_id)
+
+    def left_since(self, day: date) -> Iterator[Page[Employment]]:
+        """Page through leavers."""
+        return self._source().left_since(day)
+
+    def probe(self) -> Iterator[Probe]:
+        """Answer ``doctor``."""
+        return self._source().probe()
+
+    def close(self) -> None:
+        """Close the sources of all threads."""
+        with self._lock:
+            for source in self._all:
+                source.close()
+            self._all.clear()
+
+
+def _engine(settings: Settings, database: Database, origins: Origins) -> DurableEngine:
+    from reconcile.engine.durable import DurableEngine  # noqa: PLC0415 - loads DBOS
+
+    limits = {
+        name: SystemLimits(system.concurrency, system.calls_per_second)
+        for name, system in settings.systems.items()
+    }
+    defaults, budget = EngineSettings(), settings.pace.budget
+
+    def stale(connection: sa.Connection, older_than: timedelta) -> tuple[str, ...]:
+        now: float = connection.execute(sa.select(database.now())).scalar_one()
+        return stale_cases(connection, now - older_than.total_seconds())
+
+    return DurableEngine(
+        database,
+        EngineSettings(
+            operation_budget=budget,
+            operation_timeout=max(defaults.operation_timeout, budget + _RECORD),
+        ),
+        limits | {HR: SystemLimits()},
+        stale_cases=stale,
+        now=origins.clock,
+    )
+
+
+def _detached_jobs(database: Database) -> Jobs:
+    from reconcile.engine.jobs import DetachedJobs  # noqa: PLC0415 - loads DBOS
+
+    return DetachedJobs(database)
