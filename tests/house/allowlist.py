@@ -9,6 +9,7 @@ Options of a contract:
     scope:          packages whose import is judged; `*` judges every import, from outside, too.
     allowed:        what may be imported, with all below it. A source may always import itself.
                     `<stdlib>` stands for the standard library.
+    ignore_imports: single imports, `importer -> imported`, that somebody has argued for. Optional.
 """
 
 import sys
@@ -31,16 +32,20 @@ class AllowlistContract(Contract):
     exempt = fields.SetField(subfield=fields.ModuleExpressionField(), required=False)
     scope = fields.SetField(subfield=fields.StringField())
     allowed = fields.SetField(subfield=fields.StringField(), required=False)
+    ignore_imports = fields.SetField(subfield=fields.StringField(), required=False)
 
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:
         """Judge every import of every source; a contract that matches no module is broken."""
         sources = _names(graph, self.source_modules)
         judged = sources - _names(graph, self.exempt)
+        argued_for = _words(self.ignore_imports)
         strangers = [
             (importer, imported, _lines(graph, importer, imported))
             for source in sorted(judged)
             for importer, imported in _imports_of(graph, source)
-            if self._is_judged(imported) and not self._is_allowed(source, imported)
+            if self._is_judged(imported)
+            and not self._is_allowed(source, imported)
+            and f"{importer} -> {imported}" not in argued_for
         ]
         return ContractCheck(
             kept=bool(judged) and not strangers,

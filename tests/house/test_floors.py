@@ -65,8 +65,14 @@ VIOLATIONS = (
     ),
     Violation("engine", "reconcile/planted.py", "from dbos import DBOS"),
     Violation("engine", "deprovisioner/planted.py", "import dbos"),
-    Violation("sql", "reconcile/planted.py", "import sqlite3"),
+    Violation("drivers", "reconcile/planted.py", "import sqlite3"),
+    Violation("drivers", "deprovisioner/planted.py", "import psycopg"),
     Violation("sql", "policies/planted.py", "from sqlalchemy import text"),
+    Violation("sql", "connectors/planted.py", "import sqlalchemy.orm"),
+    Violation("outbox", "reconcile/engine/planted.py", "import reconcile.store.ledger_schema"),
+    Violation("hr-rooms", "connectors/hr/wire.py", "import connectors.hr.rest"),
+    Violation("hr-rooms", "connectors/hr/planted.py", "x = 1"),
+    Violation("vault-rooms", "connectors/vaults/age.py", "import connectors.vaults.folder"),
 )
 
 
