@@ -28,6 +28,8 @@ class Manners:
     dereferences_aliases: bool
     password_change_unlocks: bool
     hashes_passwords: bool
+    refuses_by_silence: bool
+    """Whether a search without the right succeeds with nothing, instead of answering 32."""
     controls: tuple[str, ...]
     root_classes: tuple[str, ...]
     vendor_name: str | None
@@ -45,7 +47,8 @@ def manners(dress: Dress) -> Manners:
             dereferences_aliases=False,
             password_change_unlocks=False,
             hashes_passwords=True,
-            controls=shared,
+            refuses_by_silence=True,
+            controls=(*shared, protocol.PASSWORD_POLICY),
             root_classes=("top",),
             vendor_name="389 Project",
             vendor_version="389-Directory/2.3.1 (sandbox)",
@@ -57,6 +60,7 @@ def manners(dress: Dress) -> Manners:
         dereferences_aliases=True,
         password_change_unlocks=True,
         hashes_passwords=False,
+        refuses_by_silence=False,
         controls=(*shared, protocol.ASSERTION, protocol.PASSWORD_POLICY),
         root_classes=("top", "OpenLDAProotDSE"),
         vendor_name=None,

@@ -90,7 +90,9 @@ def described(
         held = attributes.get(description.lower())
         key = _storage_key(kind, description)
         held = attributes.get(key)
-        merged = _added(kind, held.values if held else (), _pretty(kind, values), description)
+        merged = _added(
+            kind, held.values if held else (), _pretty(kind, values, schema), description
+        )
         attributes[key] = Attribute(description, kind, merged)
     return attributes
 
@@ -105,6 +107,14 @@ def with_naming_values(entry: Entry, schema: Schema) -> Entry:
     return entry
 
 
+def with_parent_classes(entry: Entry, schema: Schema) -> Entry:
+    """Write the classes that the listed ones are built on beside them, as 389-ds does."""
+    listed = {name.lower() for name in entry.classes()}
+    above = [known.name for known in schema.classes(listed) if known.name.lower() not in listed]
+    held = entry.values("objectclass")
+    return entry.with_set(schema, objectClass=(*held, *(name.encode() for name in sorted(above))))
+
+
 def changed(entry: Entry, schema: Schema, changes: Sequence[Change]) -> Entry:
     """Apply the changes of one modify request in order, then check the result as a whole."""
     attributes = dict(entry.attributes)
@@ -112,7 +122,8 @@ def changed(entry: Entry, schema: Schema, changes: Sequence[Change]) -> Entry:
         _apply(attributes, schema, change)
     result = entry.with_attributes(attributes)
     check(result, schema)
-    if _structural(entry, schema) != _structural(result, schema):
+    moved = _structural(entry, schema) != _structural(result, schema)
+    if moved and schema.strictness.one_structural_chain:
         raise RefusalError(
             Code.OBJECT_CLASS_MODS_PROHIBITED, "structural object class modification not allowed"
         )
@@ -140,7 +151,7 @@ def check(entry: Entry, schema: Schema) -> None:
             )
         if held.kind.single and len(held.values) > 1:
             raise RefusalError(
-                Code.CONSTRAINT_VIOLATION,
+                schema.strictness.too_many_values,
                 f"attribute '{held.description}' cannot have multiple values",
             )
 
@@ -157,7 +168,8 @@ def _structural(entry: Entry, schema: Schema) -> str | None:
         return None
     depth = {known.name: len(schema.classes([known.name])) for known in kinds}
     deepest = max(depth, key=lambda name: depth[name])
-    if not set(kinds) <= schema.classes([deepest]):
+    in_one_chain = set(kinds) <= schema.classes([deepest])
+    if schema.strictness.one_structural_chain and not in_one_chain:
         raise RefusalError(
             Code.OBJECT_CLASS_VIOLATION, f"invalid structural object class chain ({deepest})"
         )
@@ -171,9 +183,9 @@ def _classes(entry: Entry, schema: Schema) -> frozenset[ObjectClass]:
     for name in names:
         if schema.object_class(name) is None:
             raise RefusalError(
-                Code.INVALID_ATTRIBUTE_SYNTAX, "objectClass: value #0 invalid per syntax"
+                schema.strictness.unknown_class, "objectClass: value #0 invalid per syntax"
             )
-    if _structural(entry, schema) is None:
+    if _structural(entry, schema) is None and schema.strictness.one_structural_chain:
         raise RefusalError(Code.OBJECT_CLASS_VIOLATION, "no structural object class provided")
     return schema.classes(names)
 
@@ -184,7 +196,7 @@ def _check_naming(entry: Entry, schema: Schema) -> None:
         wanted = matching.normal(kind, value.encode())
         if wanted not in entry.normal(frozenset((kind.key,))):
             raise RefusalError(
-                Code.NAMING_VIOLATION,
+                schema.strictness.naming_value,
                 f"value of naming attribute '{description}' is not present in entry",
             )
 
@@ -201,7 +213,7 @@ def _apply(attributes: dict[str, Attribute], schema: Schema, change: Change) -> 
         start = before if change.action == "add" else ()
         if change.action == "add" and not change.values:
             raise RefusalError(Code.PROTOCOL_ERROR, "modify/add operation requires values")
-        after = _added(kind, start, _pretty(kind, change.values), change.attribute)
+        after = _added(kind, start, _pretty(kind, change.values, schema), change.attribute)
     attributes.pop(key, None)
     if after:
         attributes[key] = Attribute(held.description if held else change.attribute, kind, after)
@@ -211,11 +223,12 @@ def _storage_key(kind: AttributeType, description: str) -> str:
     return ";".join((kind.key, *description.lower().split(";")[1:]))
 
 
-def _pretty(kind: AttributeType, values: Sequence[bytes]) -> Sequence[bytes]:
+def _pretty(kind: AttributeType, values: Sequence[bytes], schema: Schema) -> Sequence[bytes]:
     # slapd stores names in its own spelling, so that is what a client reads back.
     if not matching.is_name(kind):
         return values
-    return [pretty(value.decode("utf-8")).encode() for value in values]
+    canonical = schema.strictness.canonical_types
+    return [pretty(value.decode("utf-8"), canonical=canonical).encode() for value in values]
 
 
 def _added(
@@ -276,7 +289,7 @@ def _known(schema: Schema, description: str) -> AttributeType:
     kind = schema.attribute(description)
     if kind is None:
         raise RefusalError(
-            Code.UNDEFINED_ATTRIBUTE_TYPE, f"{description}: attribute type undefined"
+            schema.strictness.undefined_attribute, f"{description}: attribute type undefined"
         )
     return kind
 
@@ -289,6 +302,6 @@ def _writable(schema: Schema, description: str) -> AttributeType:
         )
     if not kind.user_modifiable:
         raise RefusalError(
-            Code.CONSTRAINT_VIOLATION, f"{kind.names[0]}: no user modification allowed"
+            schema.strictness.not_for_users, f"{kind.names[0]}: no user modification allowed"
         )
     return kind

@@ -42,7 +42,9 @@ def read(element: ber.Element, schema: Schema, depth: int = 0) -> Predicate:
         return _all(parts) if tag == AND else _any(parts)
     if tag == NOT:
         (inner,) = _exactly(element, 1)
-        return _negation(read(inner, schema, depth + 1))
+        return _negation(
+            read(inner, schema, depth + 1), undefined=schema.strictness.undefined_is_false
+        )
     if tag == PRESENT:
         return _presence(element.text(), schema)
     if tag == SUBSTRINGS:
@@ -91,10 +93,12 @@ def _any(parts: list[Predicate]) -> Predicate:
     return test
 
 
-def _negation(part: Predicate) -> Predicate:
+def _negation(part: Predicate, *, undefined: bool) -> Predicate:
     def test(candidate: Candidate) -> bool | None:
         answer = part(candidate)
-        return None if answer is None else not answer
+        if answer is None:
+            return True if undefined else None
+        return not answer
 
     return test
 

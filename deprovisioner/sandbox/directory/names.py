@@ -24,12 +24,14 @@ def key_of(name: str) -> Key:
 
 
 @lru_cache(maxsize=20_000)
-def pretty(name: str) -> str:
+def pretty(name: str, *, canonical: bool = True) -> str:
     """Return a name as slapd prints it: no spaces around commas, awkward characters in
     hexadecimal.
     """
     return ",".join(
-        "+".join(f"{_canonical(kind)}={_escape(value)}" for kind, value in rdn)
+        "+".join(
+            f"{_canonical(kind) if canonical else kind}={_escape(value)}" for kind, value in rdn
+        )
         for rdn in split(name)
     )
 

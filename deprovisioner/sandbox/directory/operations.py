@@ -184,7 +184,8 @@ def _rename(directory: Directory, who: str, message: Message) -> Prepared:
 
     def work() -> Result:
         old = _target(directory, who, name)
-        new_name, new_key = renamed(old, rdn.text(), superior)
+        unspelt, new_key = renamed(old, rdn.text(), superior)
+        new_name = directory.tree.spelt(unspelt)
         for key in (old.key, new_key):
             _demand_place(directory, who, key)
         moved = with_naming_values(Entry(new_name, new_key, old.attributes), directory.tree.schema)
@@ -246,23 +247,29 @@ def change_password(directory: Directory, who: str, value: bytes) -> Result:
 
 def _target(directory: Directory, who: str, name: str) -> Entry:
     if not who:
-        raise RefusalError(Code.STRONGER_AUTH_REQUIRED, "modifications require authentication")
+        raise _unbound(directory)
     return directory.tree.find(name)
 
 
 def _demand(directory: Directory, who: str, key: Key, attribute: str | None = None) -> None:
     if not who:
-        raise RefusalError(Code.STRONGER_AUTH_REQUIRED, "modifications require authentication")
+        raise _unbound(directory)
     plain = attribute.partition(";")[0].lower() if attribute else None
     if directory.access.right(_key(who), key, plain) < Right.WRITE:
         raise RefusalError(Code.INSUFFICIENT_ACCESS_RIGHTS)
+
+
+def _unbound(directory: Directory) -> RefusalError:
+    if directory.manners.refuses_by_silence:
+        return RefusalError(Code.INSUFFICIENT_ACCESS_RIGHTS)
+    return RefusalError(Code.STRONGER_AUTH_REQUIRED, "modifications require authentication")
 
 
 def _demand_place(directory: Directory, who: str, key: Key) -> None:
     # To add, delete or move takes the right on the place above too; a place that is not there is
     # told first.
     if not who:
-        raise RefusalError(Code.STRONGER_AUTH_REQUIRED, "modifications require authentication")
+        raise _unbound(directory)
     above = key[1:]
     if above and above not in directory.tree.entries():
         raise RefusalError(Code.NO_SUCH_OBJECT, matched=directory.tree.absent(above).matched)

@@ -24,6 +24,10 @@ NETSCAPE_DEFINITIONS = (
 )
 """What 389-ds has and OpenLDAP has not."""
 
+_TRIPLE_AS_TEXT = (
+    "EQUALITY caseIgnoreIA5Match SUBSTR caseIgnoreIA5SubstringsMatch"
+    " SYNTAX 1.3.6.1.4.1.1466.115.121.1.26"
+)
 _NAMES = re.compile(r"NAME (?:'([^']+)'|\( ([^)]*) \))")
 _LISTS = re.compile(r"(MUST|MAY) (?:\( ([^)]*) \)|([\w-]+))")
 
@@ -62,10 +66,44 @@ class ObjectClass:
     may: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Strictness:
+    """How a server minds its schema, and with which code it says so (measured on both)."""
+
+    undefined_attribute: int = 17
+    unknown_class: int = 21
+    too_many_values: int = 19
+    not_for_users: int = 19
+    naming_value: int = 64
+    one_structural_chain: bool = True
+    """Whether an entry needs exactly one chain of structural classes."""
+    follows_parents: bool = True
+    """Whether a filter on a class or attribute also means what is built on it."""
+    undefined_is_false: bool = False
+    """Whether the negation of an undefined filter selects everything."""
+    canonical_types: bool = True
+    """Whether names come back with the attribute types in the schema's spelling."""
+
+
+OPENLDAP = Strictness()
+NETSCAPE = Strictness(
+    undefined_attribute=65,
+    unknown_class=65,
+    too_many_values=65,
+    not_for_users=53,
+    naming_value=67,
+    one_structural_chain=False,
+    follows_parents=False,
+    undefined_is_false=True,
+    canonical_types=False,
+)
+
+
 class Schema:
     """All definitions of one server, looked up by name, alias or object identifier."""
 
-    def __init__(self, definitions: Iterable[str]) -> None:
+    def __init__(self, definitions: Iterable[str], strictness: Strictness = OPENLDAP) -> None:
+        self.strictness = strictness
         self._attributes: dict[str, AttributeType] = {}
         self._classes: dict[str, ObjectClass] = {}
         lines = [line for line in definitions if line.strip() and not line.startswith("#")]
@@ -100,6 +138,8 @@ class Schema:
     def subclasses(self, name: str) -> frozenset[str]:
         """Return a class and all built on it, lower case: a filter on a class means those too."""
         lower = name.lower()
+        if not self.strictness.follows_parents:
+            return frozenset((lower,))
         below = {n for n, known in self._classes.items() if (known.parent or "").lower() == lower}
         return frozenset((lower,)).union(*map(self.subclasses, below))
 
@@ -113,6 +153,8 @@ class Schema:
 
     def subtypes(self, key: str) -> frozenset[str]:
         """Return the storage keys that a filter on `key` also means (RFC 4512 clause 2.5.1)."""
+        if not self.strictness.follows_parents:
+            return frozenset((key,))
         return self._subtypes.get(key, frozenset((key,)))
 
     def _add_attribute(self, definition: str) -> None:
@@ -188,10 +230,16 @@ def openldap_schema() -> Schema:
 
 @cache
 def netscape_schema() -> Schema:
-    """The schema of 389-ds, as far as a directory of people meets it: groups may be empty."""
+    """The schema of 389-ds, as far as a directory of people meets it.
+
+    Groups may be empty, and a netgroup triple is text that can be compared and searched.
+    """
     own = [
-        re.sub(r"MUST \( (member|uniqueMember) \$ cn \) MAY \( ", r"MUST cn MAY ( \1 $ ", line)
+        re.sub(
+            r"MUST \( (member|uniqueMember) \$ cn \) MAY \( ", r"MUST cn MAY ( \1 $ ", line
+        ).replace("SYNTAX 1.3.6.1.1.1.0.0", _TRIPLE_AS_TEXT)
         for line in shipped_definitions("standard.schema")
-        if "NAME 'pwdAccountLockedTime'" not in line
+        if not any(f"NAME '{name}'" in line for name in ("pwdAccountLockedTime", "entryCSN"))
     ]
-    return Schema((*own, *shipped_definitions("additional.schema"), *NETSCAPE_DEFINITIONS))
+    added = shipped_definitions("additional.schema")
+    return Schema((*own, *added, *NETSCAPE_DEFINITIONS), NETSCAPE)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from deprovisioner.sandbox.directory.access import AccessRules, Right
+from deprovisioner.sandbox.directory.dress import Manners
 from deprovisioner.sandbox.directory.entry import Entry
 from deprovisioner.sandbox.directory.faults import Faults
 from deprovisioner.sandbox.directory.filters import Predicate
@@ -56,7 +57,7 @@ class Reader:
     access: AccessRules
     who: Key | None
     faults: Faults
-    dereferences: bool
+    manners: Manners
 
     def found(self, search: Search, test: Predicate) -> Iterator[View]:
         """Yield the entries a search selects; raises `RefusalError` 32, 34 or 2."""
@@ -71,10 +72,18 @@ class Reader:
         try:
             key = key_of(search.base)
         except InvalidNameError as error:
-            raise RefusalError(Code.INVALID_DN_SYNTAX, "invalid DN") from error
+            silent = self.manners.refuses_by_silence
+            code = Code.NO_SUCH_OBJECT if silent else Code.INVALID_DN_SYNTAX
+            raise RefusalError(code, "invalid DN") from error
         entry = entries.get(key)
-        if self.dereferences and search.dereference & _FINDING_BASE and entry is not None:
+        if (
+            self.manners.dereferences_aliases
+            and search.dereference & _FINDING_BASE
+            and entry is not None
+        ):
             entry = _behind(entries, entry) or entry
+        if entry is not None and self.manners.refuses_by_silence:
+            return entry.key
         if entry is None or not self._allowed(entry.key) or self.faults.hides(entry.key):
             refusal = self.tree.absent(key)
             matched = refusal.matched if self._allowed(key_of(refusal.matched)) else ""
@@ -88,7 +97,7 @@ class Reader:
             raise RefusalError(Code.PROTOCOL_ERROR, "invalid scope")
         inside = _inside(base, search.scope)
         chosen = (entry for key, entry in entries.items() if inside(key))
-        if not (self.dereferences and search.dereference & _IN_SEARCHING):
+        if not (self.manners.dereferences_aliases and search.dereference & _IN_SEARCHING):
             return chosen
         return _dereferenced(entries, chosen)
 

@@ -166,7 +166,7 @@ class Session:
             directory.access,
             key_of(self.who) if self.who else None,
             faults,
-            directory.manners.dereferences_aliases,
+            directory.manners,
         )
         # One page sees the moment of its first: all candidates are chosen before anything is sent.
         return iter(list(reader.found(search, test)))

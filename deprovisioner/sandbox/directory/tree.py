@@ -148,6 +148,10 @@ class Tree:
             self._replace(moved)
             self._clean_later(old.key, new.name, refint_after)
 
+    def spelt(self, name: str) -> str:
+        """Return a name as this server prints it."""
+        return pretty(name, canonical=self.schema.strictness.canonical_types)
+
     def has_children(self, key: Key) -> bool:
         """Tell whether anything hangs below an entry."""
         entries = self._entries
@@ -161,8 +165,12 @@ class Tree:
         if not name:
             raise RefusalError(Code.ENTRY_ALREADY_EXISTS, "root DSE exists")
         attributes = rules.described(self.schema, wire, by_user=by_user)
-        new = rules.with_naming_values(Entry(pretty(name), key_of(name), attributes), self.schema)
+        new = rules.with_naming_values(
+            Entry(self.spelt(name), key_of(name), attributes), self.schema
+        )
         rules.check(new, self.schema)
+        if not self.schema.strictness.follows_parents:
+            new = rules.with_parent_classes(new, self.schema)
         now, identifier = self.now(), str(self._new_id()).encode()
         stamps: dict[str, Sequence[bytes]] = {
             "entryUUID": (identifier,),
@@ -185,11 +193,13 @@ class Tree:
     def _modification(self, who: str) -> dict[str, Sequence[bytes]]:
         self._serial += 1
         stamp = self._clock().strftime("%Y%m%d%H%M%S.%f")
-        return {
+        stamps: dict[str, Sequence[bytes]] = {
             "modifyTimestamp": (self.now(),),
             "modifiersName": (who.encode(),),
-            "entryCSN": (f"{stamp}Z#{self._serial:06x}#000#000000".encode(),),
         }
+        if self.schema.attribute("entryCSN"):
+            stamps["entryCSN"] = (f"{stamp}Z#{self._serial:06x}#000#000000".encode(),)
+        return stamps
 
     def now(self) -> bytes:
         """Return the moment as a generalized time."""
@@ -264,4 +274,4 @@ def renamed(old: Entry, new_rdn: str, superior: str | None) -> tuple[str, Key]:
     """Return the name an entry gets by a modify-DN request, and its key."""
     above = parent_text(old.name) if superior is None else superior
     name = f"{new_rdn},{above}" if above else new_rdn
-    return pretty(name), key_of(name)
+    return name, key_of(name)
