@@ -85,6 +85,7 @@ class Result:
 
 _NEEDS: Final[dict[Callable[[Rig], None], Situation]] = {
     reads.truncated_read_is_blind: Situation.TRUNCATED,
+    reads.cut_export_is_whole_or_raises: Situation.TRUNCATED,
     reads.hidden_canary_is_blind: Situation.CANARY_HIDDEN,
     reads.hidden_target_is_blind: Situation.TARGET_HIDDEN,
     reads.card_and_close_need_no_network: Situation.UNREACHABLE,
@@ -112,6 +113,8 @@ _ALL: Final[tuple[Callable[[Rig], None], ...]] = (
     reads.both_credentials_see_the_same,
     reads.lists_everybody,
     reads.exports_stream,
+    reads.cut_export_is_whole_or_raises,
+    reads.instants_are_aware,
     reads.activity_is_a_complete_read,
     reads.probe_changes_nothing,
     reads.card_and_close_need_no_network,
@@ -128,6 +131,7 @@ _ALL: Final[tuple[Callable[[Rig], None], ...]] = (
     writes.nobody_else_is_touched,
     writes.destroyed_is_gone,
     writes.silent_success_is_not_done,
+    writes.two_at_once_do_no_harm,
     writes.verifier_cannot_write,
     undo.contain_is_undone,
     undo.revoke_is_undone,

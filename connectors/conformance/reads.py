@@ -206,6 +206,40 @@ def exports_stream(rig: Rig) -> None:
         expect(exports, "nothing was exported")
 
 
+def _exported(rig: Rig) -> dict[str, int]:
+    """Export everything and measure it."""
+    with scene(rig) as opening:
+        preserver = claimed(opening.connector, Preserves)
+        return {
+            export.name: sum(len(chunk) for chunk in export.chunks)
+            for export in preserver.export(opening.account, opening.of(Stage.PRESERVE))
+        }
+
+
+def cut_export_is_whole_or_raises(rig: Rig) -> None:
+    """An export that the system cuts short raises: a backup of half a mailbox allows deletion."""
+    whole = _exported(rig)
+    with scene(rig) as opening, rig.situation(Situation.TRUNCATED):
+        preserver = claimed(opening.connector, Preserves)
+        try:
+            cut = {
+                export.name: sum(len(chunk) for chunk in export.chunks)
+                for export in preserver.export(opening.account, opening.of(Stage.PRESERVE))
+            }
+        except Fault:
+            return
+    expect(cut == whole, f"{len(cut)} of {len(whole)} exports, some shorter, and nothing raised")
+
+
+def instants_are_aware(rig: Rig) -> None:
+    """Every time that is reported says its offset: a naive one is another instant elsewhere."""
+    with scene(rig) as opening:
+        for holding in opening.holdings:
+            for moment in (holding.last_used, holding.residual_until):
+                aware = moment is None or moment.utcoffset() is not None
+                expect(aware, f"{holding.kind} reports a time without offset")
+
+
 def activity_is_a_complete_read(rig: Rig) -> None:
     """Activity is paged like every read, about this account and after the moment asked for."""
     since = rig.now() - EPOCH_DISTANCE

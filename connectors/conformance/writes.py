@@ -6,6 +6,12 @@ verifying credential and against the rig's witness (Law 1).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from threading import Barrier
+from typing import Final
+
 from connectors.conformance.rig import (
     Nonconformity,
     NotClaimed,
@@ -13,6 +19,7 @@ from connectors.conformance.rig import (
     Scene,
     Situation,
     account_of,
+    actionable,
     calls,
     claimed,
     expect,
@@ -25,6 +32,7 @@ from connectors.conformance.rig import (
     write,
 )
 from connectors.contract import (
+    Connector,
     Credential,
     Destroys,
     Effect,
@@ -36,9 +44,11 @@ from connectors.contract import (
     Transfers,
     gather,
 )
-from connectors.faults import Fault, Missing, Refused, Unauthorised
+from connectors.faults import Fault, Missing, Refused, Transient, Unauthorised
 
-CONFIRMED = (Outcome.DONE, Outcome.PENDING)
+WORKERS: Final = 2
+PATIENCE_SECONDS: Final = 30.0
+CONFIRMED: Final = (Outcome.DONE, Outcome.PENDING)
 
 
 def _fresh(opening: Scene) -> list[Holding]:
@@ -237,11 +247,18 @@ def nobody_else_is_touched(rig: Rig) -> None:
 
 
 def destroyed_is_gone(rig: Rig) -> None:
-    """After destroy the account yields nothing, with its canary seen; a second one is already."""
-    others = dict(rig.bystanders())
+    """After destroy the account yields nothing, with its canary seen; a second one is already.
+
+    As in a case, what was sole is handed over and the rest is revoked before.
+    """
     with scene(rig) as opening:
         destroyer = claimed(opening.connector, Destroys)
         _hand_over_what_is_sole(rig, opening)
+        left = actionable(opening.card, _fresh(opening), Stage.REVOKE)
+        if left:
+            revoke = claimed(opening.connector, Revokes).revoke
+            settle(rig, opening.card, write(revoke, opening.card, opening.account, left))
+        others = dict(rig.bystanders())
         effect = destroyer.destroy(opening.account)
         expect(effect.outcome in CONFIRMED, f"destroy is {effect.outcome}: {effect.why}")
         settle(rig, opening.card, [effect])
@@ -287,28 +304,61 @@ def _not_believed(opening: Scene, stage: Stage, live: list[Holding]) -> None:
     expect(not lies, f"{stage} changed nothing and says so of: {', '.join(lies)}")
 
 
+def two_at_once_do_no_harm(rig: Rig) -> None:
+    """Two workers that contain the same person at once end with that person contained (Law 6).
+
+    A node that lost its lease may still be in the middle of a call. One of the two may be told to
+    come back later, never that the stage cannot be done.
+    """
+    start = Barrier(WORKERS)
+
+    def contain(_: int) -> list[Outcome]:
+        with scene(rig) as opening:
+            chosen = opening.of(Stage.CONTAIN)
+            start.wait(PATIENCE_SECONDS)
+            try:
+                effects = write(opening.act(Stage.CONTAIN), opening.card, opening.account, chosen)
+            except Transient:
+                return []
+            return [effect.outcome for effect in effects]
+
+    with scene(rig) as opening:
+        opening.of(Stage.CONTAIN)  # a connector that contains nothing is not asked twice at once
+        with ThreadPoolExecutor(WORKERS) as workers:
+            said = list(workers.map(contain, range(WORKERS)))
+        expect(any(said), "both workers were told to come back later")
+        refused = any(Outcome.REFUSED in outcomes for outcomes in said)
+        expect(not refused, "a worker beside another was refused")
+        _act(opening, Stage.CONTAIN, rig)
+        seen = survey(rig, Credential.VERIFY, opening.account)
+    live = keys_in(seen.items, HoldingState.LIVE) & keys_in(opening.of(Stage.CONTAIN))
+    expect(not live, f"{len(live)} holdings are live after two workers contained them")
+
+
 def verifier_cannot_write(rig: Rig) -> None:
     """A connector that speaks with the verifying credential changes nothing, whatever it is asked.
 
     Two credentials are only independent when the one that verifies could not have done it.
     """
-    with scene(rig) as opening:
+    with scene(rig) as opening, opened(rig, Credential.VERIFY) as verifier:
         before = dict(rig.witness())
-        for stage in (Stage.CONTAIN, Stage.REVOKE):
+        for name, attempt in _attempts(opening, verifier):
             try:
-                chosen = opening.of(stage)
-            except NotClaimed:
+                attempt()
+            except (Unauthorised, Refused):
                 continue
-            with opened(rig, Credential.VERIFY) as verifier:
-                try:
-                    write(
-                        Scene(verifier, opening.card, opening.account, ()).act(stage),
-                        opening.card,
-                        opening.account,
-                        chosen,
-                    )
-                except (Unauthorised, Refused):
-                    continue
-                message = f"{stage} with the verifying credential was not turned down"
-                raise Nonconformity(message)
+            raise Nonconformity(f"{name} with the verifying credential was not turned down")
         expect(dict(rig.witness()) == before, "the verifying credential changed the world")
+
+
+def _attempts(opening: Scene, verifier: Connector) -> Iterator[tuple[str, Callable[[], object]]]:
+    """All writes the card offers, tried with the verifier; deletion comes last."""
+    masked = Scene(verifier, opening.card, opening.account, opening.holdings)
+    for stage in (Stage.CONTAIN, Stage.REVOKE):
+        try:
+            act, chosen = masked.act(stage), masked.of(stage)
+        except NotClaimed:
+            continue
+        yield stage, partial(write, act, opening.card, opening.account, chosen)
+    if isinstance(verifier, Destroys):
+        yield Stage.DESTROY, partial(verifier.destroy, opening.account)

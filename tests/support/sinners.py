@@ -6,6 +6,7 @@ Each habit is one that closed cases falsely, or cut the wrong person, in other p
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import ClassVar
@@ -513,3 +514,37 @@ class AnswersOutOfOrder(MemoryConnector):
     def contain(self, account: Account, holdings: Sequence[Holding]) -> Sequence[Effect]:
         """Turn them round."""
         return list(reversed(super().contain(account, holdings)))
+
+
+class CallsHalfAnExportWhole(MemoryConnector):
+    """Takes the end of a broken stream for the end of the file."""
+
+    def export(self, account: Account, holdings: Sequence[Holding]) -> Iterator[Export]:
+        """Stop quietly where the stream broke."""
+
+        def quietly(chunks: Iterator[bytes]) -> Iterator[bytes]:
+            with suppress(Transient):
+                yield from chunks
+
+        for export in super().export(account, holdings):
+            yield replace(export, chunks=quietly(export.chunks))
+
+
+class TellsTimeWithoutZone(MemoryConnector):
+    """Reports when something was used, in a zone that only it knows."""
+
+    def survey(self, account: Account) -> Iterator[Page[Holding]]:
+        """Drop the offset."""
+        naive = START.replace(tzinfo=None)
+        for page in super().survey(account):
+            yield replace(page, items=tuple(replace(item, last_used=naive) for item in page.items))
+
+
+class WorksInTheMainThreadOnly(MemoryConnector):
+    """Guards its writes with a signal's alarm, which other threads do not have."""
+
+    def contain(self, account: Account, holdings: Sequence[Holding]) -> Sequence[Effect]:
+        """Give up in a worker."""
+        if threading.current_thread() is not threading.main_thread():
+            raise Refused("cannot set the alarm")
+        return super().contain(account, holdings)
