@@ -22,7 +22,7 @@ from ldap3.protocol.rfc4527 import post_read_control, pre_read_control
 from deprovisioner.sandbox.company import SUFFIX, Company
 from deprovisioner.sandbox.fake_directory import DirectoryOptions, fake_directory
 from deprovisioner.sandbox.openldap import OpenLdap
-from deprovisioner.sandbox.running import new_company
+from deprovisioner.sandbox.running import DirectoryKind, Sandbox, new_company
 from tests.support.peers.processes import need
 
 pytestmark = pytest.mark.peers
@@ -727,6 +727,21 @@ def test_names_are_printed_as_openldap_prints_them(world: World) -> None:
     assert added == 0
     assert row["dn"] == r"cn=Ops\2C \22night\3Dshift\22 \3Cx\3E\3B#1,ou=groups,dc=example,dc=com"
     assert row["raw_attributes"] == {"member": [ME.encode()], "owner": [row["dn"].encode()]}
+
+
+@pytest.mark.parametrize("kind", DirectoryKind)
+def test_the_sandbox_runs_on_either_directory(kind: DirectoryKind) -> None:
+    """`make demo DIRECTORY=...`: one sandbox, the leaver found by employee number on both."""
+    if kind is DirectoryKind.SLAPD:
+        need("/usr/sbin/slapd", "slapd")
+    with Sandbox(COMPANY, kind=kind) as sandbox:
+        world = World(sandbox.directory_url, COMPANY)
+        number = COMPANY.demo_leaver().employee_number
+        world.search("verify", SUFFIX, f"(employeeNumber={number})")
+        found = [row["dn"] for row in world.rows("verify")]
+        world.close()
+
+    assert found == [ME]
 
 
 def everything(url: str) -> dict[str, dict[str, list[bytes]]]:

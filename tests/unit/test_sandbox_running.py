@@ -22,8 +22,7 @@ from ldap3 import MODIFY_REPLACE
 
 from deprovisioner.sandbox.directory.server import Certificate
 from deprovisioner.sandbox.fake_directory import DirectoryOptions
-from deprovisioner.sandbox.running import DirectoryKind, Sandbox
-from tests.support.peers.processes import need
+from deprovisioner.sandbox.running import Sandbox
 
 
 @pytest.fixture(scope="module")
@@ -258,18 +257,3 @@ def _bind(name: str, password: str) -> bytes:
     body = b"\x02\x01\x03\x04" + bytes([len(name)]) + name.encode() + credentials
     operation = b"\x60" + bytes([len(body)]) + body
     return b"\x30" + bytes([len(operation) + 3]) + b"\x02\x01\x02" + operation
-
-
-@pytest.mark.peers
-def test_slapd_plays_the_directory() -> None:
-    """The same sandbox runs on the real server; faults are then not on offer."""
-    need("/usr/sbin/slapd", "slapd")
-    with Sandbox(kind=DirectoryKind.SLAPD) as sandbox:
-        client = connect(sandbox, get_info=ldap3.NONE)
-        client.search("dc=example,dc=com", "(employeeNumber=200042)", attributes=["uid"])
-
-        assert [row["dn"] for row in client.response] == [
-            sandbox.company.name_of(sandbox.company.demo_leaver())
-        ]
-        assert steer(sandbox, "GET", "/faults")[0] == 409
-        client.unbind()
