@@ -29,7 +29,7 @@ from connectors.faults import Malformed, Missing, Refused
 from policies.dispose import Disposition, dispose
 from policies.model import Revocation
 from reconcile.closure import satisfied
-from reconcile.facts import SETTLED, EffectState, QuestionKind, Step
+from reconcile.facts import SETTLED, EffectState, OperationState, QuestionKind, Step
 from reconcile.gates import supports
 from reconcile.operations.run import Again, Finished, Run
 from reconcile.policy_book import policy_of
@@ -76,6 +76,9 @@ class Change:
     reached: Callable[[HoldingState, Holding | None], bool]
     observe: Callable[[Connector], None] = lambda _connector: None
     """Whatever else has to be read, beside the person's holdings, for ``reached`` to know."""
+    unsafe: Callable[[CaseFile, HoldingRow], str] = lambda _file, _row: ""
+    """Why a holding must not be touched yet; empty when it may."""
+    blocked: frozenset[str] = frozenset()
     results: dict[str, EffectRow] = field(default_factory=dict)
     read_back: dict[str, Mapping[str, Json]] = field(default_factory=dict)
 
@@ -117,12 +120,18 @@ class Change:
         plan_effects(file.connection, key.case_id, key.seq, run.token, fresh, file.now)
         left = [_left_by_crash(row, self._reached(row.key, rows, seen)) for row in known.values()]
         settled = [row for row in left if row is not None]
-        self._write(file, rows, settled)
         self.results = {
             **known,
             **{name: EffectRow(name, EffectState.PLANNED) for name in fresh},
             **{row.key: row for row in settled},
         }
+        reasons = {name: self.unsafe(file, rows[name]) for name in self.results if name in seen}
+        blocked = [
+            EffectRow(name, EffectState.OPEN, why=why) for name, why in reasons.items() if why
+        ]
+        self.blocked = frozenset(row.key for row in blocked)
+        self._write(file, rows, [*settled, *blocked])
+        self.results.update({row.key: row for row in blocked})
 
     def _wanted(self, file: CaseFile, row: HoldingRow, seen: Holding | None) -> bool:
         if not supports(self.run.system.card, kind(row.kind), self.run.step):
@@ -146,7 +155,8 @@ class Change:
             holding
             for holding in seen.values()
             if holding.account_id == account.native_id
-            if holding.key in self.results and not self.reached(holding.state, holding)
+            if holding.key in self.results and holding.key not in self.blocked
+            if not self.reached(holding.state, holding)
         ]
         finished: list[EffectRow] = []
         for bundle in self._bundles(todo):
@@ -330,9 +340,6 @@ def _gone(state: HoldingState, _seen: Holding | None) -> bool:
 
 def revoke(run: Run) -> Finished | Again:
     """Remove what the policy wants gone; each holding only once it is kept and handed over."""
-    unsafe = run.transact(lambda file: _not_yet_safe(run, file))
-    if unsafe:
-        return Again(f"not preserved or handed over yet: holding {', '.join(map(str, unsafe))}")
 
     def wanted(rule: Disposition, _holding: Holding) -> bool:
         return rule.revoke is not Revocation.NEVER and rule.wanted is HoldingState.GONE
@@ -342,33 +349,36 @@ def revoke(run: Run) -> Finished | Again:
         lambda connector, account, bundle: connector.revoke(account, bundle),  # type: ignore[attr-defined]
         wanted,
         _gone,
+        unsafe=lambda file, row: _not_yet_safe(run, file, row),
     ).work()
 
 
-def _not_yet_safe(run: Run, file: CaseFile) -> list[int]:
-    """Law 3: find holdings whose backup or transfer was not observed, and run those steps again."""
-    policy = policy_of(file, run.estate)
-    today = file.now.date()
-    kept = settled_keys(file.connection, file.id, Step.PRESERVE)
+def _not_yet_safe(run: Run, file: CaseFile, row: HoldingRow) -> str:
+    """Law 3: a holding whose backup or transfer was not observed stays, and those steps run again.
+
+    This is asked of what the very last re-read shows, so a grant given after the backup is kept
+    before it is taken away.
+    """
+    rule = dispose(
+        policy_of(file, run.estate), row.system, kind(row.kind), sole=row.sole, on=file.now.date()
+    )
+    name = (row.system, row.key)
+    if rule.preserve and name not in settled_keys(file.connection, file.id, Step.PRESERVE):
+        _run_again(run, file, Step.PRESERVE)
+        return "not preserved yet"
     handed = settled_keys(file.connection, file.id, Step.TRANSFER)
-    by_hand = done_by_hand(file)
-    unsafe, steps = [], set()
-    for row in load_holdings(file, run.system_name):
-        rule = dispose(policy, row.system, kind(row.kind), sole=row.sole, on=today)
-        if row.state is HoldingState.GONE or rule.wanted is not HoldingState.GONE:
-            continue
-        name = (row.system, row.key)
-        if rule.preserve and name not in kept:
-            unsafe.append(row.number)
-            steps.add(Step.PRESERVE)
-        elif rule.must_transfer and name not in handed and row.number not in by_hand:
-            unsafe.append(row.number)
-            steps.add(Step.TRANSFER)
+    if rule.must_transfer and name not in handed and row.number not in done_by_hand(file):
+        _run_again(run, file, Step.TRANSFER)
+        return "not handed over yet"
+    return ""
+
+
+def _run_again(run: Run, file: CaseFile, step: Step) -> None:
     for operation in load_operations(file.connection, file.id):
-        if operation.system == run.system_name and operation.step in steps:
+        done = operation.state is OperationState.DONE
+        if (operation.system, operation.step) == (run.system_name, step) and done:
             why = "a holding appeared since"
             reopen(file.connection, file.id, operation.seq, at=file.now, why=why)
-    return unsafe
 
 
 def done_by_hand(file: CaseFile) -> frozenset[int]:

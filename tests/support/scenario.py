@@ -177,6 +177,7 @@ class Scenario:
                 continue
             upcoming = [at for at in self.jobs.wakes.values() if at and at > self.clock()]
             if until is None or not upcoming or min(upcoming) > until:
+                self.clock.now = max(self.clock(), until or self.clock())
                 return
             self.clock.now = min(upcoming)
         message = "the core did not come to rest"
