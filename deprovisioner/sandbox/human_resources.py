@@ -148,6 +148,7 @@ def as_wire(employment: Employment) -> dict[str, Any]:
         "role_key": person.role_key,
         "worker_type": person.worker_type.value,
         "site": person.site.name,
+        "country": person.site.country,
         "revision": employment.revision,
     }
 

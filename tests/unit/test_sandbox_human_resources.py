@@ -77,6 +77,7 @@ def test_an_employment_is_told_completely(human_resources: HumanResources) -> No
         "role_key": "rd.engineer",
         "worker_type": "employee",
         "site": "Shanghai",
+        "country": "CN",
         "revision": 1,
     }
 
