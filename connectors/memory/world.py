@@ -78,6 +78,7 @@ class MemoryWorld:
     """A system that a connector of type ``memory`` speaks to. Usable from several threads."""
 
     _named: ClassVar[dict[str, MemoryWorld]] = {}
+    _naming: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(
         self,
@@ -105,17 +106,22 @@ class MemoryWorld:
     @classmethod
     def named(cls, name: str) -> MemoryWorld:
         """Return the world of this process called ``name``, made on first use."""
-        return cls._named.setdefault(name, cls())
+        with cls._naming:
+            if name not in cls._named:
+                cls._named[name] = cls()
+            return cls._named[name]
 
     @classmethod
     def register(cls, name: str, world: MemoryWorld) -> None:
         """Let ``world`` be found as ``name``; replaces what was there."""
-        cls._named[name] = world
+        with cls._naming:
+            cls._named[name] = world
 
     @classmethod
     def forget(cls, name: str) -> None:
         """Close and drop the world of that name, if any."""
-        world = cls._named.pop(name, None)
+        with cls._naming:
+            world = cls._named.pop(name, None)
         if world is not None:
             world.close()
 
