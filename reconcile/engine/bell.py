@@ -37,6 +37,8 @@ class Bell(threading.Event):
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for a ring, a stop or the timeout; True only for a stop."""
+        if self.is_set():
+            return True
         if self._rung.wait(timeout):
             super().wait(_SETTLE)
         self._rung.clear()  # before the poll: what was committed until now, the poll will see

@@ -177,8 +177,8 @@ class DurableEngine:
     def set_concurrency(self, system: str, operations: int) -> None:
         """Bound a system to so many operations at once over all nodes; 0 holds it (the breaker).
 
-        Counts from the next poll of each node, and until the next start of any node, which sets
-        the configured value again.
+        Counts from the poll after the next one of each node (a poller reads its queue before it
+        waits), and until the next start of any node, which sets the configured value again.
         """
         with unavailable():
             queue = self._client.retrieve_queue(queue_of(system))
@@ -201,6 +201,7 @@ class DurableEngine:
             application_version=_VERSION,
             run_migrations=False,  # done in `prepare`
             use_listen_notify=False,  # nobody waits for events; saves a connection per node
+            notification_listener_polling_interval_sec=0.25,  # how long a stop waits for it
             scheduler_polling_interval_sec=3600.0,  # nothing is scheduled in the library
             enable_otlp=False,
             log_level="CRITICAL",

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, cast
@@ -79,7 +79,8 @@ class Node:
         self.process.kill()
         self.process.wait()
         for pipe in self._pipes():
-            pipe.close()
+            with suppress(BrokenPipeError):  # a command that was never read
+                pipe.close()
 
     def _pipes(self) -> tuple[IO[str], IO[str]]:
         return cast("IO[str]", self.process.stdin), cast("IO[str]", self.process.stdout)
@@ -114,11 +115,11 @@ class Fleet:
 
     def kill(self, node: Node) -> None:
         """Kill -9, wait, and remember when."""
-        node.end()
         self.forget(node)
 
     def forget(self, node: Node) -> None:
-        """Take a node that has ended off the list."""
+        """Take a node off the list; it has ended, or ends now."""
+        node.end()
         self.ended[node.process.pid] = time.time()
         self.nodes.remove(node)
 
@@ -126,16 +127,20 @@ class Fleet:
         """Have any living node do it, at least once, as a caller from outside would."""
         wait_until(lambda: random.choice(self.nodes).tell(command) == "ok", 60)
 
-    def open_cases(self, count: int, holdings: int = 3, *, first: int = 0) -> list[str]:
+    def open_cases(self, count: int, holdings: int = 3) -> list[str]:
         """Open cases whose person holds some files."""
-        names = [f"case-{number}" for number in range(first, first + count)]
+        names = [f"case-{number}" for number in range(count)]
         for name in names:
-            folder = Path(self.options.outside) / name
-            folder.mkdir(parents=True, exist_ok=True)
-            for number in range(holdings):
-                (folder / f"h{number}").touch()
+            self.give(name, holdings)
             self.tell(f"open {name}")
         return names
+
+    def give(self, name: str, holdings: int) -> None:
+        """Have the person of a case hold some files."""
+        folder = Path(self.options.outside) / name
+        folder.mkdir(parents=True)
+        for number in range(holdings):
+            (folder / f"h{number}").touch()
 
     @contextmanager
     def rows(self) -> Iterator[sa.Connection]:

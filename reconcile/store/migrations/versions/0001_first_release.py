@@ -160,6 +160,8 @@ def upgrade() -> None:
         sa.Column("event_id", sa.Text(), nullable=False),
         sa.Column("received_at", sa.Float(), nullable=False),
         sa.Column("principal", sa.Text(), nullable=False),
+        sa.Column("employment_id", sa.Text(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("raw_sha256", sa.Text(), nullable=False),
         sa.Column("raw_sealed", sa.LargeBinary(), nullable=True),
         sa.Column("state", sa.Text(), nullable=False),
@@ -167,6 +169,9 @@ def upgrade() -> None:
         sa.Column("case_id", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("event_id", name=op.f("pk_inbox")),
     )
+    with op.batch_alter_table("inbox", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_inbox_employment_id"), ["employment_id"], unique=False)
+
     op.create_table(
         "nodes",
         sa.Column("id", sa.Text(), nullable=False),
@@ -375,7 +380,7 @@ def upgrade() -> None:
         "vault_identities",
         sa.Column("case_id", sa.Text(), nullable=False),
         sa.Column("recipient", sa.Text(), nullable=False),
-        sa.Column("sealed_identity", sa.JSON(), nullable=False),
+        sa.Column("sealed_identity", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
             ["case_id"], ["cases.id"], name=op.f("fk_vault_identities_case_id_cases")
         ),
