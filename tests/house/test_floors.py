@@ -125,12 +125,14 @@ def test_every_contract_has_a_planted_violation() -> None:
 
 @pytest.mark.parametrize("violation", VIOLATIONS, ids=lambda v: f"{v.contract}: {v.path}: {v.line}")
 def test_a_planted_violation_is_caught(copy: Path, violation: Violation) -> None:
-    """One forbidden line in a copy of the tree breaks exactly the contract that forbids it."""
+    """One forbidden line in a copy breaks the contract that forbids it, which names the line's file.
+
+    That the contract is kept without the line is what `test_the_floors_hold` shows.
+    """
     for folder in ("connectors/other_room", "connectors/_directory"):
         if not (copy / f"{folder}.py").exists():
             (copy / folder).mkdir(exist_ok=True)
             (copy / folder / "__init__.py").touch()
-    before = lint(copy, "--contract", violation.contract)
     _append(copy / violation.path, violation.line)
     if violation.beside:
         path, line = violation.beside
@@ -138,7 +140,6 @@ def test_a_planted_violation_is_caught(copy: Path, violation: Violation) -> None
 
     after = lint(copy, "--contract", violation.contract)
 
-    assert before.returncode == 0, before.stdout + before.stderr
     assert after.returncode == 1, after.stdout + after.stderr
     assert "0 kept, 1 broken" in after.stdout
     assert Path(violation.path).stem in after.stdout
