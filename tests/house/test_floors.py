@@ -125,7 +125,7 @@ def test_every_contract_has_a_planted_violation() -> None:
 
 @pytest.mark.parametrize("violation", VIOLATIONS, ids=lambda v: f"{v.contract}: {v.path}: {v.line}")
 def test_a_planted_violation_is_caught(copy: Path, violation: Violation) -> None:
-    """One forbidden line in a copy breaks the contract that forbids it, which names the line's file.
+    """One forbidden line in a copy breaks the contract that forbids it, and its file is named.
 
     That the contract is kept without the line is what `test_the_floors_hold` shows.
     """
