@@ -76,6 +76,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[int], tup
     return fresh
 
 
+@pytest.mark.slow
 def test_killed_at_every_instant_nothing_is_lost_or_told_twice(
     mortal: Mortal, place: Callable[[int], tuple[str, Path]]
 ) -> None:

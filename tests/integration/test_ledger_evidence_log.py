@@ -24,6 +24,7 @@ from reconcile.store.evidence_log import (
     RecordReference,
     records_published,
 )
+from reconcile.store.metadata import metadata
 from tests.support.ledgers import KEY, Ledger
 
 pytest_plugins = ("tests.support.peers.fixtures",)
@@ -201,7 +202,7 @@ def test_no_table_shows_a_name(house: House) -> None:
     house.record("case-1")
     house.publish()
     with house.ledger.database.connect() as connection:
-        for table in schema.metadata.sorted_tables:
+        for table in metadata.sorted_tables:
             if not table.name.startswith(("ev_", "evidence_", "case_keys")):
                 continue
             for row in connection.execute(sa.select(table)):

@@ -10,6 +10,7 @@ from reconcile.evidence.keys import SigningKey
 from reconcile.store import ledger
 from reconcile.store import ledger_schema as schema
 from reconcile.store.database import Database
+from reconcile.store.metadata import metadata
 
 KEY = SigningKey("log.example.com/evidence", bytes(range(32)))
 TABLES = [
@@ -51,7 +52,7 @@ class Ledger:
         """Open the database and make the tables of the evidence."""
         database = Database.open(url)
         with database.begin() as connection:
-            schema.metadata.create_all(connection, tables=TABLES)
+            metadata.create_all(connection, tables=TABLES)
         return cls(database, folder)
 
     @property

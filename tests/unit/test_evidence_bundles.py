@@ -25,6 +25,7 @@ from reconcile.evidence.chain import CLOSING
 from reconcile.evidence.encoding import canonical
 from reconcile.evidence.errors import OBLIGATIONS, NotVerified, UnfitValue, Unreadable
 from reconcile.evidence.keys import SigningKey, VerifierKey
+from reconcile.evidence.record import Record
 from reconcile.evidence.verify import verify_bundle
 from tests.support.evidence import CASE, KEY, SmallLog, chain, erase, logged, written
 
@@ -137,6 +138,13 @@ def edit(name: str, old: bytes, new: bytes) -> Callable[[Files], None]:
     return tamper
 
 
+def remove(name: str) -> Callable[[Files], None]:
+    def tamper(files: Files) -> None:
+        del files[name]
+
+    return tamper
+
+
 def drop(seq: int) -> Callable[[Files], None]:
     """Take a record and its proof out, renumbering the files after it."""
 
@@ -188,10 +196,10 @@ def closed_twice(files: Files) -> None:
     _replace_all(files, chain(["case.opened", CLOSING, CLOSING]))
 
 
-def _replace_all(files: Files, records: list[object]) -> None:
+def _replace_all(files: Files, records: list[Record]) -> None:
     for name in [name for name in files if "/" in name]:
         del files[name]
-    bundle = logged(records)  # type: ignore[arg-type]
+    bundle = logged(records)
     files["checkpoint"] = bundle.checkpoint
     for seq, exhibit in enumerate(bundle.exhibits, 1):
         files[f"records/{seq:06d}.json"] = exhibit.record.encode()
@@ -259,8 +267,8 @@ TAMPERINGS: dict[str, tuple[int, Callable[[Files], None]]] = {
     "proof empty": (7, lambda f: f.update({P2: b""})),
     "file not in the layout": (2, lambda f: f.update({"records/000005.json": b"{}"})),
     "file of any name": (2, lambda f: f.update({"../evil": b""})),
-    "proof missing": (2, lambda f: f.pop(P2) and None),
-    "key missing": (2, lambda f: f.pop("vkey") and None),
+    "proof missing": (2, remove(P2)),
+    "key missing": (2, remove("vkey")),
     "manifest of another form": (2, lambda f: f.update({"manifest.json": b"[]"})),
     "manifest of another case": (
         5,

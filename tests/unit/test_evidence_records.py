@@ -63,7 +63,8 @@ def test_words_of_closed_sets_are_strings() -> None:
 )
 def test_what_evidence_cannot_hold_is_refused(value: Any) -> None:
     """Floats, huge integers, bytes, odd keys, sets and half characters, at any depth."""
-    for nested in (value, [value], {"a": [value]}):
+    shapes: tuple[Any, ...] = (value, [value], {"a": [value]})
+    for nested in shapes:
         with pytest.raises(UnfitValue):
             canonical(nested)
 
