@@ -83,9 +83,8 @@ def decide(facts: CaseFacts, now: datetime) -> Decision:
     send = () if braked else tuple(o.seq for o in due)
     closure = assess(facts)
     complete = closure.complete and not (planned or asked or reopened)
-    state = _state(
-        facts, busy=bool(planned or reopened or send), brake=bool(braked), complete=complete
-    )
+    busy = bool(planned) or any(o.system != HR for o in facts.operations if o.seq in send)
+    state = _state(facts, busy=busy, brake=bool(braked), complete=complete)
     return Decision(
         state=state,
         operations=planned,

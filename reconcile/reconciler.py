@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final
 import rfc8785
 import structlog
 
-from reconcile.case import CaseState
+from reconcile.case import FINAL, CaseState
 from reconcile.facts import OperationState, Step
 from reconcile.plan import Decision, decide, disposition_rows
-from reconcile.policy_book import policy_of
+from reconcile.policy_book import PolicyLost, policy_of
 from reconcile.sealing import KeyDestroyed
 from reconcile.store.case_file import CaseFile, open_file, touch
 from reconcile.store.fact_rows import load_facts
@@ -62,6 +62,12 @@ class Reconciler:
             self.database.sure(lambda connection: self._pass(connection, case_id, lost))
         except KeyDestroyed:
             log.info("case.erased", case=case_id)
+        except PolicyLost as error:
+            log.error("case.policy_lost", case=case_id)  # noqa: TRY400 - the reason is said below
+            why = str(error)
+            self.database.sure(
+                lambda connection: self._hold_without_policy(connection, case_id, why)
+            )
 
     def _pass(self, connection: sa.Connection, case_id: str, lost: frozenset[str]) -> None:
         file = open_file(connection, case_id, self.archive, self.estate.clock())
@@ -79,6 +85,15 @@ class Reconciler:
             facts = self._facts(file)
             decision = decide(facts, file.now)
         self._carry_out(file, facts, decision)
+
+    def _hold_without_policy(self, connection: sa.Connection, case_id: str, why: str) -> None:
+        """A case never goes on under a policy it did not begin with: it is held."""
+        file = open_file(connection, case_id, self.archive, self.estate.clock())
+        touch(connection, case_id, self.database.now())
+        if file.state in FINAL or file.row["closing_at"] is not None:
+            return
+        place_hold(file, "policy", "policy", why, "", "guard")
+        file.move(CaseState.HELD)
 
     def _facts(self, file: CaseFile) -> CaseFacts:
         """Read the facts; an approval counts only for exactly the plan that was looked at."""

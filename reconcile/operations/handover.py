@@ -72,14 +72,19 @@ def _chain(run: Run, file: CaseFile) -> tuple[tuple[Subject, ...], bool]:
         if question.kind is QuestionKind.NO_SUCCESSOR and question.answer
         if question.system == run.system_name
     ]
-    named = tuple(Subject(employment_id=each, employee_number=each) for each in answered)
+    told = person.chain or _unread(person.successor, person.employment.manager)
     facts = load_facts(file, run.estate, policy_of(file, run.estate))
     needed = any(
         holding.disposition.must_transfer and holding.state is not HoldingState.GONE
         for holding in facts.holdings
         if holding.system == run.system_name
     )
-    return (*named, *person.chain), needed
+    return (*_unread(*answered), *told), needed
+
+
+def _unread(*ids: str) -> tuple[Subject, ...]:
+    """Make subjects of ids that no HR has told us more about: they are searched as numbers too."""
+    return tuple(Subject(employment_id=each, employee_number=each) for each in ids if each)
 
 
 def _receiver(run: Run, chain: Sequence[Subject]) -> Account | None:

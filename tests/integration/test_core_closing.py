@@ -159,7 +159,7 @@ def test_zero_accounts_is_a_question(core: Scenario) -> None:
 
 def test_looking_again_finds_the_account_and_drops_the_question(core: Scenario) -> None:
     """A person may ask to look again; an account that turns up answers the question."""
-    case_id = core.receive(successor="1007")
+    case_id = core.receive(successor="E-1007")
     core.settle()
     hire(core.world)
     core.answer_all(case_id, no_account="look again")

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyrage
 
-from connectors.contract import Credential, Kind, Subject
+from connectors.contract import Credential, Kind, Page, Probe, Subject
+from connectors.hr.contract import Employment as HrEmployment
+from connectors.hr.contract import EmploymentReading, EmploymentStatus, Existence
 from connectors.memory import MemoryWorld, Settings, open_connector
 from connectors.vaults.age import new_case_identity
 from connectors.vaults.folder import FolderSettings, open_vault
@@ -43,7 +45,6 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
-    from connectors.hr.contract import HrSource
     from policies.load import Source
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -94,6 +95,40 @@ class QueueInHand:
         return frozenset(key for key in self.lost if key.startswith(f"{case_id}/"))
 
 
+@dataclass
+class HrInHand:
+    """An HR system whose answers a test sets; ``blind`` makes it unable to see."""
+
+    clock: TurnedClock
+    people: dict[str, HrEmployment] = field(default_factory=dict)
+    blind: str = ""
+    asked: int = 0
+
+    def read(self, employment_id: str) -> EmploymentReading:
+        """Answer about one employment."""
+        self.asked += 1
+        if self.blind:
+            return EmploymentReading(Existence.BLIND, self.clock(), blind=self.blind)
+        known = self.people.get(employment_id)
+        existence = Existence.EXISTS if known else Existence.DOES_NOT_EXIST
+        return EmploymentReading(existence, self.clock(), known)
+
+    def left_since(self, _day: date) -> Iterator[Page[HrEmployment]]:
+        """Nobody is listed: the core never lists."""
+        return iter(())
+
+    def probe(self) -> Iterator[Probe]:
+        """Nothing to probe."""
+        return iter(())
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def employ(self, employment_id: str, status: EmploymentStatus, **values: Any) -> None:
+        """Set what HR says of an employment."""
+        self.people[employment_id] = HrEmployment(employment_id, status, **values)
+
+
 class LeaseInHand:
     """A lease that is always ours."""
 
@@ -118,6 +153,12 @@ class Scenario:
     desk: Desk
     sequencer: Sequencer
     counter: Iterator[int] = field(default_factory=itertools.count)
+
+    @property
+    def hr(self) -> HrInHand:
+        """Return the HR system of a scenario that has one."""
+        assert isinstance(self.estate.hr, HrInHand)
+        return self.estate.hr
 
     @property
     def reconciler(self) -> Reconciler:
@@ -148,7 +189,7 @@ class Scenario:
         number: str = "1042",
         last_day: date | None = None,
         revision: int = 0,
-        successor: str = "1007",
+        successor: str = "E-1007",
         event_id: str = "",
         **person: Any,
     ) -> TerminationEvent:
@@ -161,7 +202,7 @@ class Scenario:
                 employment=Employment(manager="E-1001"),
                 dates=CivilDates(last_working_day=last_day, time_zone="Asia/Shanghai"),
                 successor=successor,
-                chain=(Subject(successor, employee_number=successor),) if successor else (),
+                chain=(Subject(successor, employee_number=successor[2:]),) if successor else (),
                 **person,
             ),
             pointer=False,
@@ -228,7 +269,7 @@ def memory_system(name: str, world_name: str, clock: TurnedClock, **settings: An
 def scenario(
     folder: Path,
     *,
-    hr: HrSource | None = None,
+    with_hr: bool = False,
     guards: Guards | None = None,
     policy_texts: Sequence[Source] = (),
     url: str = "",
@@ -251,7 +292,7 @@ def scenario(
         clock=clock,
         token_bytes=secrets.token_bytes,
         new_id=lambda: f"id{next(counter):030d}",
-        hr=hr,
+        hr=HrInHand(clock) if with_hr else None,
         vault=open_vault(FolderSettings(path=folder / "vault", escrow=(escrow,)), clock),
         make_identity=lambda: new_case_identity([escrow]),
         guards=guards or Guards(),
