@@ -11,6 +11,7 @@ from typing import Final
 
 from ldap3.core import exceptions
 from ldap3.core.results import RESULT_CODES
+from pyasn1.error import PyAsn1Error
 
 from connectors.faults import Fault, Malformed, Missing, Refused, Transient, Unauthorised
 
@@ -89,6 +90,18 @@ _LOST: Final[tuple[type[Exception], ...]] = (
     exceptions.LDAPResponseTimeoutError,
     OSError,
 )
+FAILURES: Final = (
+    exceptions.LDAPExceptionError,
+    OSError,
+    PyAsn1Error,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
+"""All that comes out of ldap3 for an outside reason: its decoder trusts the bytes it is given, so
+an answer that is no LDAP ends in whatever exception the wrong byte causes."""
 _GARBLED: Final = (exceptions.LDAPUnknownResponseError, exceptions.LDAPUnknownRequestError)
 
 

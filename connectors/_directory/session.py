@@ -15,7 +15,6 @@ from enum import StrEnum
 from typing import Any, Final
 
 import ldap3
-from ldap3.core.exceptions import LDAPException
 from ldap3.operation.search import compile_filter, parse_filter
 from ldap3.protocol.controls import build_control
 from ldap3.protocol.rfc4527 import pre_read_control
@@ -23,6 +22,7 @@ from ldap3.protocol.rfc4527 import pre_read_control
 from connectors._directory.endpoint import CheckedTls, Endpoint
 from connectors._directory.entries import Change, Entry
 from connectors._directory.results import (
+    FAILURES,
     OutOfRange,
     Referred,
     fault_for,
@@ -36,6 +36,7 @@ PRE_READ: Final = "1.3.6.1.1.13.1"
 ASSERTION: Final = "1.3.6.1.1.12"
 NO_ATTRIBUTES: Final = "1.1"
 ANYTHING: Final = "(objectClass=*)"
+_SEQUENCE: Final = b"\x30"
 _IDLE: Final = timedelta(seconds=60)
 
 
@@ -185,7 +186,7 @@ class Session:
     def _ask(self, operation: str, request: Callable[[], object]) -> None:
         try:
             request()
-        except (LDAPException, OSError) as error:
+        except FAILURES as error:
             self.close()
             raise fault_from(error, operation) from error
 
@@ -301,18 +302,41 @@ def _open_and_bind(endpoint: Endpoint, dn: str, password: str, controls: Sequenc
         connection.open(read_server_info=False)
         if endpoint.start_tls:
             connection.start_tls(read_server_info=False)
+        connection.socket = _LdapOnly(connection.socket)
         connection.bind(read_server_info=False, controls=asked or None)
-    except (LDAPException, OSError) as error:
+    except FAILURES as error:
         hang_up(connection)
         raise _opening_fault(server.tls, error) from error
     return connection
+
+
+class _LdapOnly:
+    """A socket that ends when what comes first is no LDAP message (RFC 4511, 5.1: a SEQUENCE).
+
+    ldap3 skips what it cannot read and waits for more, so the login page of some proxy would look
+    like a slow server.
+    """
+
+    def __init__(self, wrapped: Any) -> None:  # noqa: ANN401 - a socket of either kind
+        self._wrapped = wrapped
+        self._heard = False
+
+    def recv(self, size: int) -> bytes:
+        data: bytes = self._wrapped.recv(size)
+        if not self._heard and data[:1] not in (_SEQUENCE, b""):
+            raise ValueError("not an LDAP message")
+        self._heard = True
+        return data
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever a socket has
+        return getattr(self._wrapped, name)
 
 
 def hang_up(connection: Any) -> None:  # noqa: ANN401 - ldap3 is untyped
     """Close a connection whatever its state; ldap3 forgets the socket of a failed one."""
     try:
         connection.unbind()
-    except (LDAPException, OSError):
+    except FAILURES:
         connection.closed = True
     if connection.socket is not None:
         connection.socket.close()

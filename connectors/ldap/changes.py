@@ -130,17 +130,17 @@ class Changes:
             return Effect(holding.key, Outcome.REFUSED, why="the successor has no entry here")
         heir = self._directory.identity(successor, entry)
         target = self._target(holding)
-        if target.entry is None:
-            return Effect(holding.key, Outcome.REFUSED, target.read_back, why="it is not there")
-        if target.row.hands_over and target.entry.dn == entry.dn:
-            return Effect(holding.key, Outcome.REFUSED, why=_OWN_MASTER)
         value = value_for(target.row, heir)
-        if not value:
-            why = f"the successor has no value that {target.row.attribute} could name"
-            return Effect(holding.key, Outcome.REFUSED, why=why)
+        if why := _no_handover(target, heir, value):
+            return Effect(holding.key, Outcome.REFUSED, target.read_back, why=why)
         changes = _handing_over(target, heir, value)
         if not changes:
             return Effect(holding.key, Outcome.ALREADY, target.read_back)
+        return self._hand_over(holding, target, changes, heir)
+
+    def _hand_over(
+        self, holding: Holding, target: Target, changes: Sequence[Change], heir: Identity
+    ) -> Effect:
         try:
             self._edit(target, changes)
         except Missing as error:
@@ -148,7 +148,7 @@ class Changes:
         except Refused as error:
             return Effect(holding.key, Outcome.REFUSED, target.read_back, why=str(error))
         after = self._target(holding)
-        if _handing_over(after, heir, value):
+        if _handing_over(after, heir, value_for(target.row, heir)):
             raise Transient(
                 "transfer: answered with success, read back unchanged", code="ldap:silent"
             )
@@ -309,6 +309,17 @@ def destroy_refused(account: Account, why: str) -> Effect:
 def account_key(account: Account) -> str:
     """Key of the holding that is the account itself."""
     return f"{account.native_id}|account.{account.kind.value}|{account.native_id}"
+
+
+def _no_handover(target: Target, heir: Identity, value: bytes) -> str:
+    """Say why a thing cannot be handed over; empty when it can."""
+    if target.entry is None:
+        return "it is not there"
+    if target.row.hands_over and heir.is_dn(target.entry.dn):
+        return _OWN_MASTER
+    if not value:
+        return f"the successor has no value that {target.row.attribute} could name"
+    return ""
 
 
 def _handing_over(target: Target, heir: Identity, value: bytes) -> list[Change]:

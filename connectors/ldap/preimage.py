@@ -26,7 +26,10 @@ def unpack(image: Mapping[str, Json], name: str) -> tuple[bytes, ...]:
     stored = image.get(name, [])
     if isinstance(stored, str) or not isinstance(stored, Sequence):
         raise Malformed("a stored pre-image is damaged")
+    texts = [value for value in stored if isinstance(value, str)]
+    if len(texts) != len(stored):
+        raise Malformed("a stored pre-image is damaged")
     try:
-        return tuple(base64.b64decode(str(value), validate=True) for value in stored)
+        return tuple(base64.b64decode(text, validate=True) for text in texts)
     except (binascii.Error, ValueError) as error:
         raise Malformed("a stored pre-image is damaged") from error

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from tests.support.engine_fleet import Fleet, assert_exactly_right
-from tests.support.engine_node import Options
+from tests.support.engine_node import LEGAL, VERIFY, Options, effects
+from tests.support.waiting import wait_until
 
 HOLDINGS = 3
 WHOLE_CASE = 70
@@ -91,3 +93,44 @@ def test_a_graceful_stop_leaves_nothing_half_done(fleet: Fleet) -> None:
     assert_exactly_right(fleet, names, HOLDINGS)
     calls = [(line.case_id, line.seq, line.holding) for line in fleet.log() if line.kind == "S"]
     assert len(calls) == len(set(calls)) + 1  # case-3's one flaky call, and no other, ran twice
+
+
+def test_an_upgrade_with_cases_in_flight(fleet: Fleet) -> None:
+    """The old release is killed at work; the new one adds a review to every open case."""
+    old = fleet.start()
+    names = fleet.open_cases(10, HOLDINGS)
+    fleet.kill(old)
+
+    fleet.start(release=2)
+    for name in names:
+        fleet.tell(f"approve {name}")
+    fleet.await_closed(60)
+
+    assert_exactly_right(fleet, names, HOLDINGS)
+    begun = {(line.case_id, line.seq): line.at for line in fleet.log() if line.kind == "OS"}
+    for name in names:
+        assert begun[name, VERIFY] > begun[name, LEGAL]
+
+
+def test_a_backup_put_back_goes_on_from_the_world(fleet: Fleet, tmp_path: Path) -> None:
+    """What was done after the copy is found done, the rest is done, and every case closes."""
+    node = fleet.start()
+    names = fleet.open_cases(10, HOLDINGS)
+    assert node.tell(f"backup {tmp_path}/copy.db") == "ok"
+    wait_until(lambda: any(line.holding == "h2" for line in fleet.log()), 30)
+    fleet.kill(node)
+    for path in tmp_path.glob("own.db*"):
+        path.unlink()
+    (tmp_path / "copy.db").rename(tmp_path / "own.db")
+
+    fleet.start()
+    for name in names:
+        fleet.tell(f"open {name}")  # the copy may be older than the last event: it is sent again
+        fleet.tell(f"approve {name}")
+    fleet.await_closed(60)
+
+    left = [path for name in names for path in (Path(fleet.options.outside) / name).iterdir()]
+    assert left == []
+    with fleet.rows() as connection:
+        states = connection.scalars(sa.select(effects.c.state)).all()
+    assert set(states) <= {"removed", "already"}

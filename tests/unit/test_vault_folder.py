@@ -98,6 +98,17 @@ def test_other_content_is_the_next_version(
     assert b"".join(vault.read(second, secret(identity))) == b"changed"
 
 
+def test_names_that_look_like_versions_are_names_of_their_own(
+    vault: FolderVault, identity: pyrage.x25519.Identity
+) -> None:
+    """Equal content under a name that another one begins with is stored under its own name."""
+    for name in ("a.v7", "a", "a.v0001", "a*"):
+        receipt = stored(vault, identity, name)
+        assert (receipt.name, receipt.version, receipt.already) == (name, 1, False)
+
+    assert [receipt.name for receipt in vault.list("case-1")] == ["a", "a*", "a.v0001", "a.v7"]
+
+
 def test_a_damaged_copy_is_stored_again(
     vault: FolderVault, identity: pyrage.x25519.Identity
 ) -> None:

@@ -30,7 +30,7 @@ LEAVER_SUBJECT = Subject(
     employee_number="E-1042",
     emails=("lmeyer@example.com",),
     names=("Person 42",),
-    logins=("lmeyer",),
+    logins=("lmeyer", "lm-admin"),
 )
 SUCCESSOR_SUBJECT = Subject(
     employment_id="emp-2", employee_number="E-1043", emails=("skhan@example.com",)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import re
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from tests.support.peers.slapd import Slapd
     from tests.support.peers.three_eight_nine import ThreeEightNine
 
+_LOGIN_PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n" + b"<p>Sign in</p>" * 40
+_LEAVER_LOGIN = re.compile(rb"lmeyer", re.IGNORECASE)
 _NEW_LOGIN = "lmeyer-schulz"
 
 
@@ -51,10 +54,15 @@ class DirectoryRig:
         Situation.THROTTLED: "no directory says when to come back: busy (51) carries no time",
     }
 
-    def __init__(self, directory: Directory) -> None:
-        """Keep the peer; troubles change what the next connector is given."""
+    def __init__(self, directory: Directory, meddler: Meddler) -> None:
+        """Keep the peer and the proxy that all connectors go through; troubles spoil either."""
         self._directory = directory
-        self._changed: dict[str, Any] = {"receive_timeout": dt.timedelta(seconds=15)}
+        self._meddler = meddler
+        self._leaver = LEAVER
+        self._changed: dict[str, Any] = {
+            "url": meddler.url,
+            "receive_timeout": dt.timedelta(seconds=8),
+        }
         self._clock_offset = dt.timedelta(0)
 
     def connector(self, credential: Credential, *, page_size: int = 0) -> LdapConnector:
@@ -68,7 +76,7 @@ class DirectoryRig:
             f"{key}|{name}": [value.hex() for value in values]
             for key, attributes in self._directory.world().items()
             for name, all_values in attributes.items()
-            if (values := all_values if self._is_leaver(key) else _naming(all_values))
+            if (values := all_values if key == self._leaver else _naming(all_values))
         }
 
     def bystanders(self) -> Mapping[str, Json]:
@@ -77,11 +85,23 @@ class DirectoryRig:
         return {
             f"{key}|{name}": [value.hex() for value in rest]
             for key, attributes in self._directory.world().items()
-            if not self._is_leaver(key) and key != SUCCESSOR and not _names(key.encode(), names)
+            if key not in (self._leaver, SUCCESSOR) and "cn=meyer," not in key
             for name, values in attributes.items()
             if (rest := [value for value in values if not _names(value, names)])
-            and "cn=meyer," not in key
         }
+
+    def forget_references(self) -> None:
+        """Take every value off other entries that names the leaver, as if all was revoked."""
+        for key, attributes in self._directory.world().items():
+            if key == LEAVER:
+                continue
+            for name, values in attributes.items():
+                kept = [value for value in values if not _names(value, _words("lmeyer"))]
+                if "cn=meyer," in key or (name == "member" and not kept):
+                    self._directory.delete(key)
+                    break
+                if kept != values:
+                    self._directory.modify(key, {name: [(ldap3.MODIFY_REPLACE, kept)]})
 
     def vanish(self, holding: Holding) -> None:
         """Delete what the holding stands for, as root; only values on the person's entry."""
@@ -99,13 +119,13 @@ class DirectoryRig:
         before = self._directory.world()
         with self._directory.root() as connection:
             connection.modify_dn(LEAVER, f"uid={_NEW_LOGIN}")
+        self._leaver = people(_NEW_LOGIN)
         self._settle_references()
         for key, attributes in before.items():
-            if self._is_leaver(key):
+            if key == LEAVER:
                 continue
             for name, values in attributes.items():
                 self._rename_values(key, name, values)
-        attributes = before[people("canary")]
         self._directory.add(
             Entry(
                 LEAVER,
@@ -113,7 +133,6 @@ class DirectoryRig:
                 {"uid": "lmeyer", "cn": "New hire", "sn": "Hire", "employeeNumber": "E-2000"},
             )
         )
-        assert attributes
 
     @contextlib.contextmanager
     def situation(self, situation: Situation) -> Iterator[None]:
@@ -144,10 +163,9 @@ class DirectoryRig:
                 self._password(dn, "another-password-8")
                 undo.callback(self._password, dn, SERVICE_PASSWORD)
         elif situation is Situation.GARBLED:
-            page = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html>Sign in</html>"
-            self._through(undo, Meddler(directory.secure_port, garbage=page))
+            self._spoil(undo, garbage=_LOGIN_PAGE)
         elif situation is Situation.SILENT:
-            self._through(undo, Meddler(directory.secure_port, swallow_writes=True))
+            self._spoil(undo, swallow_writes=True)
         elif situation is Situation.CANARY_HIDDEN:
             undo.enter_context(self._hidden(CANARY))
         elif situation is Situation.TARGET_HIDDEN:
@@ -157,9 +175,10 @@ class DirectoryRig:
         else:
             raise AssertionError(situation)
 
-    def _through(self, undo: contextlib.ExitStack, meddler: Meddler) -> None:
-        undo.enter_context(meddler)
-        self._give(undo, url=meddler.url)
+    def _spoil(self, undo: contextlib.ExitStack, **how: Any) -> None:
+        for name, value in how.items():
+            undo.callback(setattr, self._meddler, name, getattr(self._meddler, name))
+            setattr(self._meddler, name, value)
 
     def _give(self, undo: contextlib.ExitStack, **changed: Any) -> None:
         before = self._changed
@@ -175,15 +194,12 @@ class DirectoryRig:
             return
         current = self._directory.read(dn, name).get(name, [])
         changed = [
-            value.lower().replace(b"lmeyer", _NEW_LOGIN.encode()) if value in named else value
+            _LEAVER_LOGIN.sub(_renamed, value) if value in named else value
             for value in current
         ]
         if changed != current:
             edits = {name: [(ldap3.MODIFY_REPLACE, changed)]}
             self._directory.modify(dn, edits)
-
-    def _is_leaver(self, dn: str) -> bool:
-        return dn in (LEAVER, people(_NEW_LOGIN))
 
     def _settle_references(self) -> None:
         """Nothing lags on a server without referential integrity."""
@@ -240,11 +256,16 @@ class ThreeEightNineRig(DirectoryRig):
         try:
             yield
         finally:
-            none = {name: [(ldap3.MODIFY_REPLACE, [])] for name in _LIMITS}
+            none: dict[str, Any] = {name: [(ldap3.MODIFY_REPLACE, [])] for name in _LIMITS}
             self._directory.modify(VERIFIER, none)
 
 
 _LIMITS = ("nsSizeLimit", "nsPagedSizeLimit")
+
+
+def _renamed(found: re.Match[bytes]) -> bytes:
+    new = _NEW_LOGIN.encode()
+    return new.upper() if found.group().isupper() else new
 
 
 def _words(login: str) -> tuple[bytes, ...]:

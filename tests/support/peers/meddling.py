@@ -6,6 +6,7 @@ success itself, cut a connection in the middle of an answer, or answer what is n
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import threading
@@ -78,10 +79,11 @@ class Meddler:
             if self.garbage:
                 self._start(self._answer_garbage, client)
                 continue
-            context = ssl.create_default_context()
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-            server = context.wrap_socket(socket.create_connection((LOOPBACK, self.server_port)))
+            try:
+                server = _connect(self.server_port)
+            except OSError:  # the server is away, and so are we
+                _cut(client)
+                continue
             self._sockets.append(server)
             self._start(self._forward, client, server)
             self._start(self._back, server, client)
@@ -117,11 +119,16 @@ class Meddler:
         _cut(server)
 
 
+def _connect(port: int) -> ssl.SSLSocket:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket(socket.create_connection((LOOPBACK, port), timeout=60))
+
+
 def _cut(one: socket.socket) -> None:
-    try:
+    with contextlib.suppress(OSError):
         one.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass
     one.close()
 
 

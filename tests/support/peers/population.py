@@ -99,7 +99,7 @@ def _staff(certificate: bytes) -> list[Entry]:
         _person("boss", 1),
         leaver,
         _person("skhan", 43, manager=people("boss")),
-        _person("adm-lmeyer", 47),
+        _person("lm-admin", 47),
         _person("canary", 44, ("ldapPublicKey",), sshPublicKey=KEY_ONE.replace("First", "Other")),
         _person("nolock", 45),
         _person("report", 46, manager=people("lmeyer"), secretary=people("lmeyer")),
