@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import glob
 import hashlib
 import json
 import os
@@ -95,10 +96,13 @@ class FolderVault:
                 strength=STRENGTH,
             )
             with _faults("store"), _locked(folder):
-                known = self._known(receipt)
+                found = _receipts(folder, f"{glob.escape(stem)}.v*.json")
+                versions = [item for item in found if item.name == name]
+                known = self._known(receipt, versions)
                 if known is not None:
                     return replace(known, already=True)
-                return self._publish(path, folder, stem, receipt)
+                following = max((item.version for item in versions), default=0) + 1
+                return self._publish(path, folder, stem, replace(receipt, version=following))
 
     def verify(self, receipt: Receipt) -> None:
         """Compare what storage holds with the receipt."""
@@ -119,11 +123,7 @@ class FolderVault:
 
     def list(self, case_id: str) -> Sequence[Receipt]:
         """Read the manifests of a case."""
-        folder = self._case_folder(case_id)
-        with _faults("list"):
-            paths = sorted(folder.glob("*.json")) if folder.is_dir() else []
-        receipts = [_manifest(path) for path in paths]
-        return sorted(receipts, key=lambda receipt: (receipt.name, receipt.version))
+        return _receipts(self._case_folder(case_id), "*.json")
 
     def delete(self, receipt: Receipt) -> None:
         """Remove the object first: a crash in between leaves a manifest, never forgotten data."""
@@ -171,17 +171,15 @@ class FolderVault:
 
     def _publish(self, path: Path, folder: Path, stem: str, receipt: Receipt) -> Receipt:
         """Give the hidden file its name. link(2) fails where rename(2) would overwrite."""
-        numbers = [item.version for item in self.list(receipt.case_id) if item.name == receipt.name]
-        version = max(numbers, default=0) + 1
+        numbered = receipt
         while True:
-            target = folder / f"{stem}.v{version:04}.age"
+            target = folder / f"{stem}.v{numbered.version:04}.age"
             try:
                 os.link(path, target)
-            except FileExistsError:
-                version += 1
+            except FileExistsError:  # an object whose manifest never came
+                numbered = replace(numbered, version=numbered.version + 1)
             else:
                 break
-        numbered = replace(receipt, version=version)
         _sync_folder(folder)
         self._commit(target.with_suffix(".json"), numbered)
         return numbered
@@ -200,10 +198,10 @@ class FolderVault:
             path.unlink(missing_ok=True)
         _sync_folder(target.parent)
 
-    def _known(self, wanted: Receipt) -> Receipt | None:
+    def _known(self, wanted: Receipt, versions: Sequence[Receipt]) -> Receipt | None:
         """Find the same content stored before and still whole (Law 6)."""
-        for receipt in self.list(wanted.case_id):
-            same = (receipt.name, receipt.recipient) == (wanted.name, wanted.recipient)
+        for receipt in versions:
+            same = receipt.recipient == wanted.recipient
             if same and _plaintext(receipt) == _plaintext(wanted):
                 with suppress(Missing, Damaged):
                     self.verify(receipt)
@@ -253,6 +251,14 @@ def _read_back(file: IO[bytes]) -> Measure:
         digest.update(chunk)
         size += len(chunk)
     return Measure(size, digest.hexdigest())
+
+
+def _receipts(folder: Path, pattern: str) -> Sequence[Receipt]:
+    """Read manifests, by name and version."""
+    with _faults("list"):
+        paths = list(folder.glob(pattern)) if folder.is_dir() else []
+    receipts = [_manifest(path) for path in paths]
+    return sorted(receipts, key=lambda receipt: (receipt.name, receipt.version))
 
 
 def _manifest(path: Path) -> Receipt:

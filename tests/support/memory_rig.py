@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from typing import ClassVar
 
 from connectors.conformance import Rig, Situation
 from connectors.contract import (
@@ -67,7 +68,7 @@ class MemoryRig:
     )
     successor = Subject(employment_id="E-1043", employee_number="001043")
     stranger = Subject(employment_id="E-9999", employee_number="009999", logins=("nobody",))
-    unsupported: Mapping[Situation, str] = field(default_factory=dict)
+    unsupported: ClassVar[Mapping[Situation, str]] = {}
 
     def furnish(self) -> None:
         """Put the people and their things there."""
@@ -152,7 +153,9 @@ class MemoryRig:
 
 
 def opens(
-    connector_class: type[MemoryConnector] = MemoryConnector, path: Path | None = None
+    connector_class: type[MemoryConnector] = MemoryConnector,
+    path: Path | None = None,
+    rig_class: type[MemoryRig] | None = None,
 ) -> Callable[[], AbstractContextManager[Rig]]:
     """Make fresh furnished worlds, in this process or in a file."""
 
@@ -165,7 +168,7 @@ def opens(
             path, clock=clock, pause=lambda _seconds: None, new_id=lambda: f"id-{next(numbers):04}"
         )
         MemoryWorld.register("conformance", world)
-        rig = MemoryRig(world, path, clock, connector_class)
+        rig = (rig_class or MemoryRig)(world, path, clock, connector_class)
         rig.furnish()
         yield rig
         MemoryWorld.forget("conformance")
