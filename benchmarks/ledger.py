@@ -1,13 +1,13 @@
 """How fast the evidence is, as ratios within one run: ``python -m benchmarks.ledger [--leaves N]``.
 
-Three targets of the project, and what they were measured against::
+Three targets of the project, and what they are measured against:
 
-    append    leaves per second that a tree of ready leaves grows by, in batches of 4096   >=
-    100,000 audit     seconds to hash a published log of 1,000,000 entries again from its files
-    <= 6 records   full records (two salted commitments, link, entry) against rfc8785 and
-              SHA-256 of the same two parts                                                >= 0.8
+- append: leaves per second by which a tree grows in batches of 4096, at least 100,000.
+- audit: seconds to hash a published log of 1,000,000 entries again from its files, at most 6.
+- records: full records (two salted commitments, link, entry) against ``rfc8785`` and SHA-256 of
+  the same two parts, at least 0.8.
 
-and, for honesty, the whole way through an embedded database (outbox, leaves, tiles, tree, fsync).
+For honesty also the whole way through an embedded database: outbox, leaves, tiles, tree, fsync.
 """
 
 import argparse

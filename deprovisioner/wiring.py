@@ -36,9 +36,9 @@ from reconcile.evidence.errors import NotVerified
 from reconcile.evidence.keys import SigningKey
 from reconcile.facts import HR, Limits
 from reconcile.reconciler import Reconciler
-from reconcile.sealing import CaseKeys
 from reconcile.store import ledger, migrate
 from reconcile.store.case_file import Archive, stale_cases
+from reconcile.store.case_keys import CaseKeys
 from reconcile.store.database import Database
 from reconcile.store.errors import DatabaseError
 from reconcile.store.evidence_log import EvidenceLog

@@ -1,26 +1,17 @@
-"""Personal data under one key per case, so that destroying the key erases the person everywhere.
+"""Sealing personal data: AES-256-GCM, tied to the place where it belongs.
 
-Called by `reconcile.store.evidence_log` for the person parts of records, and by whoever stores
-personal payloads of a case. A case's data key is 32 random bytes, wrapped by the key-encryption
-key that the roof loads from the vault; both use AES-256-GCM, whose associated data ties a
-ciphertext to its case and purpose, so that rows cannot be swapped. Erasure reaches old backups of
-the data, too, if the backups of ``case_keys`` and of the key-encryption key are short-lived (35
-days at most) and under no object lock.
+Called by everything in the reconcile core that stores something about a person. The key is the
+case's (`reconcile.store.case_keys`), so that destroying it erases the person everywhere. Nothing
+here stores anything.
 """
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Final
 
-import sqlalchemy as sa
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from reconcile.store.ledger_schema import case_keys
-
-KEY_SIZE: Final = 32
 _NONCE_SIZE: Final = 12
-_WRAP: Final = "deprov-case-key/v1"
 
 
 class SealBroken(Exception):
@@ -43,61 +34,3 @@ def unseal(key: bytes, sealed: bytes, context: str) -> bytes:
         return AESGCM(key).decrypt(sealed[:_NONCE_SIZE], sealed[_NONCE_SIZE:], context.encode())
     except (InvalidTag, ValueError) as error:
         raise SealBroken("a sealed value cannot be opened") from error
-
-
-class CaseKeys:
-    """The data keys of cases, in the caller's transaction.
-
-    ``key_encryption_key`` is 32 bytes from the vault; ``clock`` answers aware UTC; ``token_bytes``
-    is a cryptographic source.
-    """
-
-    def __init__(
-        self,
-        key_encryption_key: bytes,
-        clock: Callable[[], datetime],
-        token_bytes: Callable[[int], bytes],
-    ) -> None:
-        if len(key_encryption_key) != KEY_SIZE:
-            raise ValueError("a key-encryption key is 32 bytes long")
-        self._wrapping = key_encryption_key
-        self._clock = clock
-        self._token_bytes = token_bytes
-
-    def create(self, connection: sa.Connection, case_id: str) -> bytes:
-        """Make and store a key for a case that has none; `sqlalchemy.exc.IntegrityError` when it
-        has.
-        """
-        key = self._token_bytes(KEY_SIZE)
-        wrapped = seal(self._wrapping, key, f"{_WRAP}/{case_id}", self._token_bytes)
-        row = {"case_id": case_id, "wrapped": wrapped, "created_at": self._clock().timestamp()}
-        connection.execute(sa.insert(case_keys).values(row))
-        return key
-
-    def get(self, connection: sa.Connection, case_id: str) -> bytes:
-        """The key of a case.
-
-        Raises `LookupError` when it never had one, `KeyDestroyed` when it was erased, `SealBroken`
-        when the row was tampered with or the key-encryption key is another.
-        """
-        wrapped = sa.select(case_keys.c.wrapped).where(case_keys.c.case_id == case_id)
-        row = connection.execute(wrapped).one_or_none()
-        if row is None:
-            raise LookupError(f"case {case_id} has no key")
-        if row.wrapped is None:
-            raise KeyDestroyed(f"the key of case {case_id} was destroyed")
-        return unseal(self._wrapping, row.wrapped, f"{_WRAP}/{case_id}")
-
-    def ensure(self, connection: sa.Connection, case_id: str) -> bytes:
-        """The key of a case, made at the first call. The caller holds the lock of the case."""
-        try:
-            return self.get(connection, case_id)
-        except LookupError:
-            return self.create(connection, case_id)
-
-    def destroy(self, connection: sa.Connection, case_id: str) -> bool:
-        """Erase: the wrapped key is overwritten by null. False when there was no key left."""
-        alive = sa.and_(case_keys.c.case_id == case_id, case_keys.c.wrapped.is_not(None))
-        gone = {"wrapped": None, "destroyed_at": self._clock().timestamp()}
-        result = connection.execute(sa.update(case_keys).where(alive).values(gone))
-        return result.rowcount == 1

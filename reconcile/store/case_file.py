@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from connectors.contract import Json
     from reconcile.evidence.encoding import Json as EvidenceJson
-    from reconcile.sealing import CaseKeys
+    from reconcile.store.case_keys import CaseKeys
     from reconcile.store.evidence_log import EvidenceLog
 
 Noun = TypeVar("Noun")

@@ -23,9 +23,10 @@ from reconcile.evidence.encoding import HASH_SIZE, Json
 from reconcile.evidence.keys import VerifierKey
 from reconcile.evidence.proof import TlogProof
 from reconcile.evidence.record import Record
-from reconcile.sealing import CaseKeys, KeyDestroyed, SealBroken, seal, unseal
+from reconcile.sealing import KeyDestroyed, SealBroken, seal, unseal
 from reconcile.store import ledger
 from reconcile.store import ledger_schema as schema
+from reconcile.store.case_keys import CaseKeys
 
 SYSTEM: Final = "system"
 """The chain of what concerns no single case."""

@@ -14,8 +14,9 @@ from reconcile.evidence import standalone
 from reconcile.evidence.errors import NotVerified, UnfitValue
 from reconcile.evidence.keys import SigningKey
 from reconcile.evidence.verify import verify_bundle
-from reconcile.sealing import CaseKeys, KeyDestroyed, SealBroken
+from reconcile.sealing import KeyDestroyed, SealBroken
 from reconcile.store import ledger_schema as schema
+from reconcile.store.case_keys import CaseKeys
 from reconcile.store.evidence_log import (
     SYSTEM,
     ChainClosed,

@@ -31,8 +31,8 @@ from reconcile.event import Action, Employment, Person, TerminationEvent
 from reconcile.evidence.keys import SigningKey
 from reconcile.operations.runner import OperationRunner
 from reconcile.reconciler import Reconciler
-from reconcile.sealing import CaseKeys
 from reconcile.store.case_file import Archive, closing_cases
+from reconcile.store.case_keys import CaseKeys
 from reconcile.store.database import Database
 from reconcile.store.evidence_log import EvidenceLog
 from reconcile.store.guard_rows import ensure_switches

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from reconcile.sealing import CaseKeys, KeyDestroyed, SealBroken, seal, unseal
+from reconcile.sealing import KeyDestroyed, SealBroken, seal, unseal
 from reconcile.store import ledger_schema as schema
+from reconcile.store.case_keys import CaseKeys
 from reconcile.store.database import Database
 
 NOW = datetime(2026, 11, 24, 22, 0, tzinfo=UTC)
