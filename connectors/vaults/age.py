@@ -20,8 +20,8 @@ from typing import IO, Final
 
 import pyrage
 
-from connectors.faults import Fault, Malformed, Refused, Transient
-from connectors.secret import Secret
+from connectors.faults import Fault, Malformed, Refused, Transient, Unauthorised
+from connectors.secret import Secret, SecretUnavailable
 from connectors.vaults import age_child
 from connectors.vaults.contract import CaseIdentity, Damaged, OutOfSpace, WrongIdentity
 
@@ -48,6 +48,15 @@ def software() -> str:
     return f"pyrage {version('pyrage')}"
 
 
+def is_recipient(text: str) -> bool:
+    """Tell whether a text is an age X25519 public key."""
+    try:
+        pyrage.x25519.Recipient.from_str(text)
+    except pyrage.RecipientError:
+        return False
+    return True
+
+
 def new_case_identity(escrow: Sequence[str]) -> CaseIdentity:
     """Make the key pair of a case and seal its private half to one or two escrow recipients.
 
@@ -56,10 +65,9 @@ def new_case_identity(escrow: Sequence[str]) -> CaseIdentity:
     """
     if not 1 <= len(escrow) <= ESCROW_MOST or len(set(escrow)) != len(escrow):
         raise Refused("one or two different escrow keys are needed", code="vault:escrow")
-    try:
-        holders = [pyrage.x25519.Recipient.from_str(key) for key in escrow]
-    except pyrage.RecipientError as error:
-        raise Refused("an escrow key is not an age X25519 key", code="vault:escrow") from error
+    if not all(is_recipient(key) for key in escrow):
+        raise Refused("an escrow key is not an age X25519 key", code="vault:escrow")
+    holders = [pyrage.x25519.Recipient.from_str(key) for key in escrow]
     identity = pyrage.x25519.Identity.generate()
     sealed = pyrage.encrypt(str(identity).encode(), holders)
     return CaseIdentity(str(identity.to_public()), sealed, tuple(escrow))
@@ -68,7 +76,7 @@ def new_case_identity(escrow: Sequence[str]) -> CaseIdentity:
 def unseal(sealed: bytes, holder: Secret) -> Secret:
     """Open a sealed case identity with an escrow holder's own. Raises :class:`WrongIdentity`."""
     try:
-        key = pyrage.x25519.Identity.from_str(holder.reveal().strip())
+        key = pyrage.x25519.Identity.from_str(_revealed(holder).strip())
         text = pyrage.decrypt(sealed, [key]).decode("ascii")
     except pyrage.IdentityError as error:
         raise Refused("not an age X25519 identity", code="vault:identity") from error
@@ -98,7 +106,7 @@ def decrypt(ciphertext: IO[bytes], identity: Secret) -> Iterator[bytes]:
 
     The identity goes to the child through a pipe: arguments and environment can be seen by others.
     """
-    text = identity.reveal().encode()
+    text = _revealed(identity).encode()
     ciphertext.seek(0)
     reading, writing = os.pipe()
     try:
@@ -118,6 +126,13 @@ def decrypt(ciphertext: IO[bytes], identity: Secret) -> Iterator[bytes]:
         for descriptor in (reading, writing):
             if descriptor >= 0:
                 os.close(descriptor)
+
+
+def _revealed(identity: Secret) -> str:
+    try:
+        return identity.reveal()
+    except SecretUnavailable as error:
+        raise Unauthorised("the identity cannot be read", code="vault:identity") from error
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import IO, Final
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from connectors.faults import Fault, Malformed, Missing, Refused, Transient, Unauthorised
 from connectors.secret import Secret
@@ -57,6 +57,14 @@ class FolderSettings(BaseModel):
 
     path: Path
     escrow: tuple[str, ...] = Field(min_length=1, max_length=2)
+
+    @field_validator("escrow")
+    @classmethod
+    def _are_keys(cls, escrow: tuple[str, ...]) -> tuple[str, ...]:
+        """Find a mistyped key at start, not at the first leaver."""
+        if not all(age.is_recipient(key) for key in escrow):
+            raise ValueError("escrow keys are age X25519 public keys (age1...)")
+        return escrow
 
 
 class FolderVault:

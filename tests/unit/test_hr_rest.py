@@ -1,7 +1,9 @@
 """The HTTP pull adapter of HR sources, against a real HTTP server on loopback."""
 
 import json
+import logging
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +28,7 @@ from connectors.hr.contract import (
 )
 from connectors.hr.rest import RestSource, Settings, open_source
 from connectors.secret import Secret
+from tests.support.peers.authority import Authority
 
 NOW = datetime(2026, 12, 18, 10, 0, tzinfo=UTC)
 TOKEN = "invented-token"
@@ -98,6 +102,13 @@ class Server:
         return document(known) if known else NOT_FOUND
 
 
+class QuietServer(ThreadingHTTPServer):
+    """Says nothing about clients that left early or did not trust it: that is what tests do."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing."""
+
+
 def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -125,7 +136,7 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
 def server_fixture() -> Iterator[Server]:
     """Serve on a free loopback port."""
     server = Server("")
-    with ThreadingHTTPServer(("127.0.0.1", 0), _handler(server)) as listener:
+    with QuietServer(("127.0.0.1", 0), _handler(server)) as listener:
         server.address = f"http://127.0.0.1:{listener.server_address[1]}/hr"
         thread = threading.Thread(target=listener.serve_forever, args=(0.01,))
         thread.start()
@@ -466,6 +477,39 @@ def test_a_dripping_answer_is_cut_off(server: Server) -> None:
     with pytest.raises(Transient, match="did not end in time"):
         source.read("E-1042")
     source.close()
+
+
+def test_a_source_is_only_believed_with_its_certificate(server: Server, tmp_path: Path) -> None:
+    """TLS is checked: a certificate of an authority that we do not know is an incident."""
+    trusted = Authority(tmp_path)
+    (tmp_path / "other").mkdir()
+    stranger = Authority(tmp_path / "other", "stranger")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*trusted.issue())
+    with QuietServer(("127.0.0.1", 0), _handler(server)) as listener:
+        listener.socket = context.wrap_socket(listener.socket, server_side=True)
+        thread = threading.Thread(target=listener.serve_forever, args=(0.01,))
+        thread.start()
+        address = f"https://127.0.0.1:{listener.server_address[1]}/hr"
+        with opened(server, base_url=address, ca_file=trusted.ca_file) as source:
+            assert source.read("E-1042").existence is Existence.EXISTS
+        asked = len(server.asked)
+        refused = fault(server, base_url=address, ca_file=stranger.ca_file)
+        listener.shutdown()
+        thread.join()
+
+    assert isinstance(refused, Unauthorised)
+    assert refused.code == "hr:tls"
+    assert len(server.asked) == asked
+
+
+def test_the_token_is_in_no_log(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither ours nor the client library's log lines hold the token (Law 10)."""
+    caplog.set_level(logging.DEBUG)
+    with opened(server) as source:
+        source.read("E-1042")
+
+    assert TOKEN not in caplog.text
 
 
 def test_a_token_that_cannot_be_read_is_unauthorised(server: Server) -> None:

@@ -13,11 +13,13 @@ import pyrage
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from connectors.faults import Malformed, Missing, Refused, Transient
+from connectors.faults import Malformed, Missing, Refused, Transient, Unauthorised
 from connectors.secret import Secret
 from connectors.vaults.contract import Damaged, OutOfSpace, Receipt, WrongIdentity
 from connectors.vaults.folder import FolderSettings, FolderVault, open_vault
+from tests.support.waiting import wait_until
 
 NOW = datetime(2026, 12, 18, 10, 0, tzinfo=UTC)
 LETTER = b"dear successor, the keys are in the drawer\n" * 40_000  # larger than one age chunk
@@ -32,7 +34,8 @@ def identity_fixture() -> pyrage.x25519.Identity:
 @pytest.fixture(name="vault")
 def vault_fixture(tmp_path: Path) -> FolderVault:
     """Make a vault below a folder that is not there yet."""
-    settings = FolderSettings(path=tmp_path / "vault", escrow=("age1escrow",))
+    escrow = str(pyrage.x25519.Identity.generate().to_public())
+    settings = FolderSettings(path=tmp_path / "vault", escrow=(escrow,))
     return open_vault(settings, lambda: NOW)
 
 
@@ -176,6 +179,42 @@ def test_a_source_that_breaks_leaves_nothing(
         vault.put("case-1", "home.tar", breaks(), str(identity.to_public()))
     assert files(vault) == []
     assert vault.list("case-1") == []
+
+
+def test_bytes_that_change_on_their_way_to_storage_are_noticed(
+    vault: FolderVault, identity: pyrage.x25519.Identity
+) -> None:
+    """What is read back is held against what was written before anything gets a name (Law 1)."""
+
+    def meddled() -> Iterator[bytes]:
+        yield LETTER
+        (hidden,) = (vault._root / "incoming").iterdir()
+        wait_until(lambda: hidden.stat().st_size > len(LETTER) // 2, 10)
+        with hidden.open("r+b") as file:
+            file.write(b"rotten")
+
+    with pytest.raises(Damaged, match="read back other bytes"):
+        vault.put("case-1", "home.tar", meddled(), str(identity.to_public()))
+    assert files(vault) == []
+
+
+def test_an_identity_that_cannot_be_read_is_unauthorised(
+    vault: FolderVault, identity: pyrage.x25519.Identity
+) -> None:
+    """A key file that is not there is an incident of ours, said as a fault."""
+    receipt = stored(vault, identity)
+
+    with pytest.raises(Unauthorised):
+        next(vault.read(receipt, Secret("file:/nowhere/identity")))
+
+
+def test_a_mistyped_escrow_key_is_a_settings_error(tmp_path: Path) -> None:
+    """It is found at start, not when the first person leaves."""
+    good = str(pyrage.x25519.Identity.generate().to_public())
+
+    for escrow in ([], [good[:-1]], [good, "age1"], [good] * 3):
+        with pytest.raises(ValidationError):
+            FolderSettings(path=tmp_path, escrow=tuple(escrow))
 
 
 def test_a_key_that_is_none_leaves_nothing(vault: FolderVault) -> None:
