@@ -19,8 +19,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
-
-import sqlalchemy as sa
+from urllib.parse import quote
 
 from config.settings import Mode, Settings
 from connectors import registry
@@ -182,8 +181,11 @@ def _database_url(settings: Settings) -> str:
     password = settings.database.password
     if password is None:
         return settings.database_url
-    url = sa.make_url(settings.database_url).set(password=_revealed(password))
-    return url.render_as_string(hide_password=False)
+    scheme, slashes, rest = settings.database_url.partition("://")
+    user, at, place = rest.partition("@")
+    if not at:
+        raise CannotStart("database.password needs a user: postgresql://USER@HOST/NAME")
+    return f"{scheme}{slashes}{user}:{quote(_revealed(password), safe='')}@{place}"
 
 
 def _revealed(secret: Secret) -> str:
@@ -324,10 +326,6 @@ def _engine(settings: Settings, database: Database, origins: Origins) -> Durable
     }
     defaults, budget = EngineSettings(), settings.pace.budget
 
-    def stale(connection: sa.Connection, older_than: timedelta) -> tuple[str, ...]:
-        now: float = connection.execute(sa.select(database.now())).scalar_one()
-        return stale_cases(connection, now - older_than.total_seconds())
-
     return DurableEngine(
         database,
         EngineSettings(
@@ -335,7 +333,11 @@ def _engine(settings: Settings, database: Database, origins: Origins) -> Durable
             operation_timeout=max(defaults.operation_timeout, budget + _RECORD),
         ),
         limits | {HR: SystemLimits()},
-        stale_cases=stale,
+        stale_cases=lambda connection, older_than: stale_cases(
+            connection,
+            # An expression, so that the age is judged on the clock of the database.
+            database.now() - older_than.total_seconds(),
+        ),
         now=origins.clock,
     )
 

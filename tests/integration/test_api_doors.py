@@ -139,17 +139,25 @@ class Process:
         self.folder = folder
         self.manager = manager
         self.token = token
-        self.process = subprocess.Popen(
-            [sys.executable, "-W", "error::ResourceWarning", "-c", SERVE, str(folder / "c.yaml")],
-            cwd=ROOT,
-            env=os.environ | {"NOTIFY_SOCKET": str(folder / "notify")},
-            stderr=(folder / "log").open("w", encoding="utf-8"),
-            text=True,
-        )
+        with (folder / "log").open("w", encoding="utf-8") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", SERVE, str(folder / "c.yaml")],
+                cwd=ROOT,
+                env=os.environ | {"NOTIFY_SOCKET": str(folder / "notify")},
+                stderr=log,
+            )
 
     def said(self) -> str:
-        """The next word to the service manager."""
-        return self.manager.recv(64).decode()
+        """The next word to the service manager; fails with the log when the process is gone."""
+
+        def word() -> str:
+            try:
+                return self.manager.recv(64).decode()
+            except TimeoutError:
+                assert self.process.poll() is None, self.logged()
+                return ""
+
+        return wait_until(word, 60, forgive=())
 
     @property
     def socket(self) -> Path:
@@ -199,7 +207,7 @@ def daemon_process(folder: Path, settings: Settings | None = None) -> Iterator[P
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         (folder / "notify").unlink(missing_ok=True)
         manager.bind(str(folder / "notify"))
-        manager.settimeout(60)
+        manager.settimeout(0.5)
         daemon = Process(folder, manager, token)
         try:
             yield daemon
