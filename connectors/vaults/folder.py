@@ -104,6 +104,7 @@ class FolderVault:
                 strength=STRENGTH,
             )
             with _faults("store"), _locked(folder):
+                _drop_orphans(folder)
                 found = _receipts(folder, f"{glob.escape(stem)}.v*.json")
                 versions = [item for item in found if item.name == name]
                 known = self._known(receipt, versions)
@@ -144,7 +145,10 @@ class FolderVault:
                 _sync_folder(path.parent)
 
     def tidy(self, older_than: timedelta) -> int:
-        """Remove what killed processes left in ``incoming``; return how many files."""
+        """Remove what killed processes left behind, everywhere; return how many files.
+
+        ``older_than`` spares what is being written now: no object takes that long to write.
+        """
         limit = (self._clock() - older_than).timestamp()
         removed = 0
         with _faults("tidy"):
@@ -153,6 +157,10 @@ class FolderVault:
                     if path.stat().st_mtime < limit:
                         path.unlink()
                         removed += 1
+            for folder in self._root.glob("*"):
+                if folder.name != INCOMING:
+                    with _locked(folder):
+                        removed += _drop_orphans(folder)
         return removed
 
     # ------------------------------------------------------------------------------ one object
@@ -179,18 +187,11 @@ class FolderVault:
 
     def _publish(self, path: Path, folder: Path, stem: str, receipt: Receipt) -> Receipt:
         """Give the hidden file its name. link(2) fails where rename(2) would overwrite."""
-        numbered = receipt
-        while True:
-            target = folder / f"{stem}.v{numbered.version:04}.age"
-            try:
-                os.link(path, target)
-            except FileExistsError:  # an object whose manifest never came
-                numbered = replace(numbered, version=numbered.version + 1)
-            else:
-                break
+        target = folder / f"{stem}.v{receipt.version:04}.age"
+        os.link(path, target)
         _sync_folder(folder)
-        self._commit(target.with_suffix(".json"), numbered)
-        return numbered
+        self._commit(target.with_suffix(".json"), receipt)
+        return receipt
 
     def _commit(self, target: Path, receipt: Receipt) -> None:
         text = json.dumps(receipt.to_json(), sort_keys=True, indent=1)
@@ -259,6 +260,17 @@ def _read_back(file: IO[bytes]) -> Measure:
         digest.update(chunk)
         size += len(chunk)
     return Measure(size, digest.hexdigest())
+
+
+def _drop_orphans(folder: Path) -> int:
+    """Remove objects whose manifest never came, so that no data outlives all lists.
+
+    Under the lock only: publishers hold it from the first link to the second.
+    """
+    orphans = [path for path in folder.glob("*.age") if not path.with_suffix(".json").exists()]
+    for path in orphans:
+        path.unlink()
+    return len(orphans)
 
 
 def _receipts(folder: Path, pattern: str) -> Sequence[Receipt]:

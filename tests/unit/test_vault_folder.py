@@ -264,15 +264,22 @@ def test_delete_removes_both_and_may_be_repeated(
     assert files(vault) == ["case-1/mail.tar.v0001.age", "case-1/mail.tar.v0001.json"]
 
 
-def test_an_object_without_manifest_is_not_there(
-    vault: FolderVault, identity: pyrage.x25519.Identity
+@pytest.mark.parametrize("by_tidy", [False, True])
+def test_an_object_without_manifest_is_not_there_and_does_not_stay(
+    vault: FolderVault, identity: pyrage.x25519.Identity, by_tidy: bool
 ) -> None:
-    """A crash between object and manifest shows nothing, and the number is not used again."""
-    receipt = stored(vault, identity)
-    vault._path(receipt).with_suffix(".json").unlink()
+    """A crash between object and manifest shows nothing; the next put, or tidy, removes it."""
+    kept, orphan = stored(vault, identity, "mail.tar"), stored(vault, identity)
+    vault._path(orphan).with_suffix(".json").unlink()
+    assert vault.list("case-1") == [kept]
 
-    assert vault.list("case-1") == []
-    assert stored(vault, identity).version == 2
+    if by_tidy:
+        assert vault.tidy(timedelta(days=1)) == 1
+        assert files(vault) == ["case-1/mail.tar.v0001.age", "case-1/mail.tar.v0001.json"]
+    else:
+        again = stored(vault, identity)
+        assert (again.version, again.already) == (1, False)
+        vault.verify(again)
 
 
 def test_tidy_removes_only_what_is_old(
