@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconcile.evidence import standalone
+from reconcile.evidence import standalone, verify
 from reconcile.evidence.bundle import write_bundle
 from reconcile.evidence.chain import CLOSING
 from reconcile.evidence.encoding import canonical
@@ -351,6 +351,29 @@ def test_what_is_no_zip_could_not_be_read(raw: bytes | None, tmp_path: Path) -> 
     if raw is not None:
         path.write_bytes(raw)
     assert both(path) == 2
+
+
+def test_both_kinds_of_failure_explain_themselves(tmp_path: Path) -> None:
+    """People read what was broken and where, or that nothing was checked at all."""
+    with pytest.raises(Unreadable) as unread:
+        verify_bundle(tmp_path / "missing.zip", KEY.verifier)
+    assert "missing.zip" in unread.value.diagnostics()
+    assert "Nothing was checked" in unread.value.diagnostics()
+    path = written(tmp_path / "case.zip", chain(["case.opened"]))
+    with pytest.raises(NotVerified) as refused:
+        verify_bundle(path, KEY.verifier)
+    assert "records/000001.json" in refused.value.diagnostics()
+    assert "obligation 6" in refused.value.diagnostics()
+
+
+def test_the_obligations_are_numbered_alike_everywhere() -> None:
+    """Code, error texts and the auditors' page count the same eight obligations."""
+    assert list(OBLIGATIONS) == list(range(1, 9))
+    page = (Path(__file__).parents[2] / "docs" / "evidence.md").read_text("utf-8")
+    told = " ".join(page.split()).lower()
+    for number, words in OBLIGATIONS.items():
+        assert f"{number}. {words}" in told
+        assert f"\n{number}. " in (verify.__doc__ or "")
 
 
 def test_a_folder_could_not_be_read(tmp_path: Path) -> None:
