@@ -1,20 +1,21 @@
 // Checks the checkpoint and the inclusion proofs of an unpacked evidence bundle with the verifier of
 // the Sigstore project, which knows nothing of us. Run by tests/contract/test_independent_verifiers.py:
 //
-//   node verify.cjs FOLDER NAME PUBLIC_KEY_PEM KEY_ID_HEX ENTRIES_JSON
+//   node verify.cjs PACKAGE FOLDER NAME PUBLIC_KEY_PEM KEY_ID_HEX ENTRIES_JSON
 //
-// ENTRIES_JSON lists the log entry of every record as hex. Prints the number of verified records.
+// PACKAGE is the folder of @sigstore/verify. ENTRIES_JSON lists the log entry of every record as hex.
+// Prints the number of verified records.
 // It reaches into the package (dist/tlog), hence the exactly pinned version in package.json.
 "use strict";
 const { createPublicKey } = require("node:crypto");
 const { readFileSync } = require("node:fs");
 const path = require("node:path");
 
-const home = path.join(__dirname, "node_modules", "@sigstore", "verify", "dist", "tlog");
-const { verifyCheckpoint } = require(path.join(home, "checkpoint.js"));
-const { verifyMerkleInclusion } = require(path.join(home, "merkle.js"));
+const [home, folder, name, pem, keyId, entriesFile] = process.argv.slice(2);
+const tlog = path.join(home, "dist", "tlog");
+const { verifyCheckpoint } = require(path.join(tlog, "checkpoint.js"));
+const { verifyMerkleInclusion } = require(path.join(tlog, "merkle.js"));
 
-const [folder, name, pem, keyId, entriesFile] = process.argv.slice(2);
 const log = {
   baseURL: name,
   logID: Buffer.from(keyId, "hex"),

@@ -1,4 +1,6 @@
-"""How fast the evidence is, as ratios within one run: ``python -m benchmarks.ledger [--leaves N]``.
+"""How fast the evidence is, as ratios within one run.
+
+`python benchmarks/bench_ledger.py [--leaves N]`
 
 Three targets of the project, and what they are measured against:
 
