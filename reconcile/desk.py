@@ -17,11 +17,11 @@ from connectors.contract import Stage
 from reconcile.case import FINAL
 from reconcile.errors import Conflict, NotAllowed, StaleApproval, UnknownQuestion
 from reconcile.facts import OperationState, QuestionKind, Step
+from reconcile.plan import plan_hash
 from reconcile.policy_book import policy_of
 from reconcile.previewing import preview
 from reconcile.principals import Principal, Principals, Role, TokenView
 from reconcile.receiving import Receipt, Reception, Taken
-from reconcile.reconciler import plan_hash
 from reconcile.showing import RELEASES_NEEDED, options_for, show_case, show_records, summaries
 from reconcile.store.case_file import open_file
 from reconcile.store.evidence_log import NotPublished

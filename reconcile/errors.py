@@ -7,6 +7,7 @@
     ├── UnknownQuestion   no such question, hold or operation in that case
     ├── NotAllowed        the rule that forbids it is in the message
     ├── StaleApproval     the plan changed since it was looked at: look again
+    ├── PolicyLost        the policy version that governs the case is not available any more
     └── Conflict          somebody else was first, or the case is final
 
 Messages hold no personal data (Law 10).
@@ -33,6 +34,10 @@ class NotAllowed(ReconcileError):
 
 class StaleApproval(ReconcileError):
     """What was approved is not what would happen now."""
+
+
+class PolicyLost(ReconcileError):
+    """The version that governs a case cannot be had any more: the case must not go on."""
 
 
 class Conflict(ReconcileError):

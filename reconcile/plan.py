@@ -7,8 +7,11 @@ same facts always give the same decision, so a pass that runs twice does no harm
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+import rfc8785
 
 from connectors.contract import HoldingState
 from policies.model import Revocation, Transfer
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from connectors.contract import Kind
+    from policies.dispose import Disposition
     from reconcile.facts import CaseFacts, HoldingFacts, OperationFacts, SystemFacts
 
 BRAKED: Final = frozenset({Step.CONTAIN, Step.REVOKE, Step.DESTROY})
@@ -139,14 +144,13 @@ def surveyed(facts: CaseFacts, system: str) -> bool:
 
 
 def _wants(step: Step, system: SystemFacts, facts: CaseFacts) -> bool:
+    """Say whether a step is to be done in a system: the policy wants it, the connector can."""
+    mine = [each for each in facts.holdings if each.system == system.name and applies(step, each)]
+    if step is Step.PRESERVE:
+        return bool(mine)  # the snapshot is ours; only data needs an export of the connector's
     if step not in system.abilities:
         return False
-    return any(
-        applies(step, holding)
-        and (step is Step.DESTROY or supports(system.card, holding.kind, step))
-        for holding in facts.holdings
-        if holding.system == system.name
-    )
+    return any(step is Step.DESTROY or supports(system.card, each.kind, step) for each in mine)
 
 
 def applies(step: Step, holding: HoldingFacts) -> bool:
@@ -222,17 +226,26 @@ def _duties(system: SystemFacts, facts: CaseFacts) -> Iterator[PlannedQuestion]:
 def _duty_of(holding: HoldingFacts, system: SystemFacts) -> str:
     """Return what a person has to do about a holding because the connector cannot."""
     wanted = holding.disposition.wanted
+    support = system.card.support(holding.kind)
+    told = support.duty if support else ""
+    if needs_export(holding.kind, holding.disposition) and not supports(
+        system.card, holding.kind, Step.PRESERVE
+    ):
+        return told or f"Back up this {holding.kind} by hand: the connector cannot."
     if wanted is HoldingState.LIVE or satisfied(holding.state, wanted):
         return ""
     if holding.duty:
         return holding.duty
-    support = system.card.support(holding.kind)
-    told = support.duty if support else ""
     if holding.disposition.must_transfer and not supports(system.card, holding.kind, Step.TRANSFER):
         return told or f"Hand over this {holding.kind} by hand: the connector cannot."
     if not any(supports(system.card, holding.kind, step) for step in _REACHES[wanted]):
         return told or f"Take away this {holding.kind} by hand: the connector cannot."
     return ""
+
+
+def needs_export(kind: Kind, rule: Disposition) -> bool:
+    """Say whether a snapshot is not enough: data has to be in the vault."""
+    return rule.preserve and kind.startswith("data.")
 
 
 _REACHES: Final = {
@@ -329,9 +342,14 @@ def outlook(
     return tuple(rows)
 
 
-def disposition_rows(facts: CaseFacts) -> list[list[str]]:
-    """List every holding with what would be done to it, as approvals and releases are bound to."""
-    return [
-        [str(holding.number), holding.system, holding.kind, holding.disposition.wanted.value]
-        for holding in facts.holdings
-    ]
+def plan_hash(facts: CaseFacts) -> str:
+    """Hash exactly what a person approves: what is held and what would be done with it."""
+    document = {
+        "access_end": facts.access_end.isoformat(),
+        "holdings": [
+            [each.number, each.system, each.kind, each.disposition.wanted.value]
+            for each in facts.holdings
+        ],
+        "systems": sorted(system.name for system in facts.covered),
+    }
+    return hashlib.sha256(rfc8785.dumps(document)).hexdigest()

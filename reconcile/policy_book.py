@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from policies.load import Source, load
 from policies.problems import PolicyError
 from policies.select import SelectionError, select
+from reconcile.errors import PolicyLost
 from reconcile.store.schema import policies as stored
 
 if TYPE_CHECKING:
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
     from policies.model import Policy
     from reconcile.estate import Estate
     from reconcile.store.case_file import CaseFile
-
-
-class PolicyLost(LookupError):
-    """The version that governs a case cannot be had any more: the case must not go on."""
 
 
 def policy_of(file: CaseFile, estate: Estate) -> Policy:

@@ -7,17 +7,16 @@ the sweep.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import rfc8785
 import structlog
 
 from reconcile.case import FINAL, CaseState
+from reconcile.errors import PolicyLost
 from reconcile.facts import OperationState, Step
-from reconcile.plan import Decision, decide, disposition_rows
-from reconcile.policy_book import PolicyLost, policy_of
+from reconcile.plan import Decision, decide, plan_hash
+from reconcile.policy_book import policy_of
 from reconcile.sealing import KeyDestroyed
 from reconcile.store.case_file import CaseFile, open_file, touch
 from reconcile.store.fact_rows import load_facts
@@ -96,12 +95,7 @@ class Reconciler:
         file.move(CaseState.HELD)
 
     def _facts(self, file: CaseFile) -> CaseFacts:
-        """Read the facts; an approval counts only for exactly the plan that was looked at."""
-        policy = policy_of(file, self.estate)
-        facts = load_facts(file, self.estate, policy)
-        if not any(facts.approvals_needed.values()):
-            return facts
-        return load_facts(file, self.estate, policy, plan_hash=plan_hash(facts))
+        return load_facts(file, self.estate, policy_of(file, self.estate))
 
     def _count_lost(self, file: CaseFile, lost: frozenset[str]) -> None:
         """Give a job that ended without its end (timed out, node lost for good) a fresh try."""
@@ -185,13 +179,3 @@ class Reconciler:
         if decision.wake_at:
             reason = f"at/{int(decision.wake_at.timestamp() * 1000)}"
             self.jobs.wake(file.connection, file.id, reason, decision.wake_at)
-
-
-def plan_hash(facts: CaseFacts) -> str:
-    """Hash exactly what a person approves: what is held and what would be done with it."""
-    document = {
-        "access_end": facts.access_end.isoformat(),
-        "holdings": disposition_rows(facts),
-        "systems": sorted(system.name for system in facts.covered),
-    }
-    return hashlib.sha256(rfc8785.dumps(document)).hexdigest()

@@ -9,11 +9,12 @@ import sqlalchemy as sa
 
 from connectors.contract import HoldingState, Kind
 from reconcile.case import CaseState
-from reconcile.closure import assess
+from reconcile.closure import Closure, assess
+from reconcile.errors import PolicyLost
 from reconcile.facts import OperationState, QuestionKind, Step
 from reconcile.gates import due_at, gate
+from reconcile.plan import plan_hash
 from reconcile.policy_book import policy_of
-from reconcile.reconciler import plan_hash
 from reconcile.store.case_file import CaseFile, open_file
 from reconcile.store.evidence_log import records_published
 from reconcile.store.fact_rows import load_facts
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from reconcile.closure import Closure
     from reconcile.estate import Estate
     from reconcile.facts import CaseFacts, HoldingFacts, OperationFacts
     from reconcile.store.case_file import Archive
@@ -102,11 +102,18 @@ def summaries(
 
 
 def _summary(file: CaseFile, estate: Estate) -> CaseSummary:
-    facts = load_facts(file, estate, policy_of(file, estate))
-    return _summarised(file, facts, assess(facts))
+    try:
+        facts = load_facts(file, estate, policy_of(file, estate))
+    except PolicyLost:
+        return _summarised(file, Closure(()), 0)
+    return _summarised(file, assess(facts), _open_questions(facts))
 
 
-def _summarised(file: CaseFile, facts: CaseFacts, closure: Closure) -> CaseSummary:
+def _open_questions(facts: CaseFacts) -> int:
+    return sum(not question.answer for question in facts.questions)
+
+
+def _summarised(file: CaseFile, closure: Closure, open_questions: int) -> CaseSummary:
     return CaseSummary(
         id=file.id,
         employment_id=file.row["employment_id"],
@@ -117,7 +124,7 @@ def _summarised(file: CaseFile, facts: CaseFacts, closure: Closure) -> CaseSumma
         checks=len(closure.checks),
         passed=closure.passed,
         percent=closure.percent,
-        open_questions=sum(not question.answer for question in facts.questions),
+        open_questions=open_questions,
     )
 
 
@@ -128,7 +135,7 @@ def show_case(file: CaseFile, estate: Estate) -> CaseView:
     closure = assess(facts)
     person = file.person
     return CaseView(
-        summary=_summarised(file, facts, closure),
+        summary=_summarised(file, closure, _open_questions(facts)),
         person_name=person.subject.names[0] if person.subject.names else "",
         immediate=file.row["immediate"],
         time_zone=file.row["time_zone"],

@@ -363,11 +363,13 @@ def _not_yet_safe(run: Run, file: CaseFile, row: HoldingRow) -> str:
         policy_of(file, run.estate), row.system, kind(row.kind), sole=row.sole, on=file.now.date()
     )
     name = (row.system, row.key)
+    if row.number in done_by_hand(file):
+        return ""
     if rule.preserve and name not in settled_keys(file.connection, file.id, Step.PRESERVE):
         _run_again(run, file, Step.PRESERVE)
         return "not preserved yet"
     handed = settled_keys(file.connection, file.id, Step.TRANSFER)
-    if rule.must_transfer and name not in handed and row.number not in done_by_hand(file):
+    if rule.must_transfer and name not in handed:
         _run_again(run, file, Step.TRANSFER)
         return "not handed over yet"
     return ""

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from connectors.contract import Credential, kind
 from policies.dispose import dispose
-from reconcile.facts import SETTLED, EffectState
+from reconcile.facts import SETTLED, EffectState, Step
+from reconcile.gates import supports
 from reconcile.operations.run import Again, Finished, Run
 from reconcile.policy_book import policy_of
 from reconcile.store.holding_rows import (
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 
 def preserve(run: Run) -> Finished | Again:
     """Keep what must be kept. Every receipt is verified by reading the vault back (Law 1)."""
-    if run.estate.vault is None:
+    exports = Step.PRESERVE in run.system.abilities
+    if exports and run.estate.vault is None:
         return Again("no vault is configured: nothing can be kept, so nothing may be revoked")
     accounts = run.transact(lambda file: load_accounts(file, run.system_name))
     connector = run.connect(Credential.ACT)
@@ -42,7 +44,7 @@ def preserve(run: Run) -> Finished | Again:
         readings = run.survey(connector, accounts)
         seen = [holding for reading in readings for holding in reading.items]
         todo = run.transact(lambda file: _begin(run, file, seen), writing=True)
-        recipient = run.transact(lambda file: _recipient(run, file))
+        recipient = run.transact(lambda file: _recipient(run, file)) if exports else ""
         for account in accounts:
             mine = [each for each in seen if each.account_id == account.native_id]
             _export(run, connector, account, mine, recipient)
@@ -57,9 +59,11 @@ def _begin(run: Run, file: CaseFile, seen: Sequence[Holding]) -> list[str]:
     complete_snapshots(file, run.system_name, seen)
     policy, today = policy_of(file, run.estate), file.now.date()
     rows = {row.key: row for row in load_holdings(file, run.system_name)}
+    card = run.system.card
     wanted = [
         each.key
         for each in seen
+        if not each.kind.startswith("data.") or supports(card, each.kind, Step.PRESERVE)
         if dispose(
             policy, run.system_name, kind(each.kind), sole=rows[each.key].sole, on=today
         ).preserve
@@ -96,7 +100,7 @@ def _export(
     run: Run, connector: Connector, account: Account, holdings: Sequence[Holding], recipient: str
 ) -> None:
     vault = run.estate.vault
-    if vault is None:
+    if vault is None or Step.PRESERVE not in run.system.abilities:
         return
     run.guard()
     for export in connector.export(account, holdings):  # type: ignore[attr-defined]
@@ -125,9 +129,9 @@ def _backed_up(run: Run, file: CaseFile, receipt: Receipt) -> None:
 
 
 def _kept(run: Run, file: CaseFile, todo: Sequence[str]) -> Finished | Again:
-    rows = [
-        EffectRow(key, EffectState.DONE, how="snapshot stored, backup read back") for key in todo
-    ]
+    exported = Step.PRESERVE in run.system.abilities
+    how = "snapshot stored, backup read back" if exported else "snapshot stored"
+    rows = [EffectRow(key, EffectState.DONE, how=how) for key in todo]
     mark_effects(file.connection, file.id, run.key.seq, rows, file.now)
     numbers = {row.key: row.number for row in load_holdings(file, run.system_name)}
     if rows:

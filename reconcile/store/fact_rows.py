@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from connectors.contract import Stage, kind
@@ -14,6 +15,7 @@ from reconcile.facts import (
     Step,
     SystemFacts,
 )
+from reconcile.plan import plan_hash
 from reconcile.store.evidence_log import records_published
 from reconcile.store.guard_rows import open_breakers, slots_of, slots_used
 from reconcile.store.holding_rows import candidates, load_holdings, load_surveys
@@ -38,10 +40,13 @@ if TYPE_CHECKING:
 BRAKED: Final = (Step.CONTAIN, Step.REVOKE, Step.DESTROY)
 
 
-def load_facts(
-    file: CaseFile, estate: Estate, policy: Policy, *, plan_hash: str | None = None
-) -> CaseFacts:
-    """Read everything one pass reasons over. ``plan_hash`` narrows which approvals count."""
+def load_facts(file: CaseFile, estate: Estate, policy: Policy) -> CaseFacts:
+    """Read everything one pass reasons over; approvals count only for exactly this plan."""
+    facts = _load(file, estate, policy)
+    return replace(facts, approvals=load_approvals(file, plan_hash(facts)))
+
+
+def _load(file: CaseFile, estate: Estate, policy: Policy) -> CaseFacts:
     person = file.person
     stage_at = stage_times(file, policy, person)
     return CaseFacts(
@@ -51,7 +56,7 @@ def load_facts(
         access_end=file.access_end,
         stage_at=stage_at,
         approvals_needed={stage: policy.stage(stage).approvals.count for stage in Stage},
-        approvals=load_approvals(file, plan_hash),
+        approvals={},
         has_hr=estate.hr is not None,
         systems=_systems(file, estate, policy),
         operations=load_operations(file.connection, file.id),

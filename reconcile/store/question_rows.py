@@ -154,11 +154,11 @@ def approve(file: CaseFile, stage: Stage, principal: str, bound_to: str) -> None
     )  # fmt: skip
 
 
-def load_approvals(file: CaseFile, bound_to: str | None = None) -> dict[Stage, int]:
-    """Count approvals by stage; with ``bound_to``, only those for exactly that plan."""
-    query = sa.select(approvals.c.stage, sa.func.count()).where(approvals.c.case_id == file.id)
-    if bound_to is not None:
-        query = query.where(approvals.c.bound_to == bound_to)
+def load_approvals(file: CaseFile, bound_to: str) -> dict[Stage, int]:
+    """Count approvals by stage that were given for exactly that plan."""
+    query = sa.select(approvals.c.stage, sa.func.count()).where(
+        approvals.c.case_id == file.id, approvals.c.bound_to == bound_to
+    )
     rows = file.connection.execute(query.group_by(approvals.c.stage))
     return {Stage(stage): number for stage, number in rows}
 

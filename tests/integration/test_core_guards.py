@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconcile.case import CaseState
-from reconcile.errors import Conflict, NotAllowed, StaleApproval
+from reconcile.errors import Conflict, NotAllowed, PolicyLost, StaleApproval
 from reconcile.estate import Guards
 from tests.support.scenario import Scenario, hire, scenario
 
@@ -170,6 +170,6 @@ def test_a_lost_policy_version_stops_the_case(core: Scenario) -> None:
         connection.exec_driver_sql("DELETE FROM policies")
     core.settle(until=core.clock() + SOON)
     assert core.world.state(leaver) == before
-    with core.database.connect() as connection:
-        held = connection.exec_driver_sql("SELECT state FROM cases").scalar_one()
-    assert (held, case_id != "") == ("held", True)
+    assert [each.state for each in core.desk.cases()] == [CaseState.HELD]
+    with pytest.raises(PolicyLost):
+        core.desk.case(case_id)
