@@ -92,13 +92,16 @@ def proof_name(seq: int) -> str:
 
 
 def write_bundle(path: Path, bundle: Bundle) -> None:
-    """Write the zip so that ``path`` is either the whole bundle or what it was before."""
+    """Write the zip, readable by its owner only; ``path`` is the whole bundle or stays as was."""
     if not 0 < len(bundle.exhibits) <= MOST_RECORDS:
         raise UnfitValue(f"a bundle holds 1 to {MOST_RECORDS} records")
     contents = dict(_contents(bundle))
     contents[MANIFEST] = _manifest(bundle, contents)
     partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as stream:
+    partial.unlink(missing_ok=True)
+    # Law 10: the person parts are in the clear in here, so nobody else may read the file.
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
         with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
             for name in sorted(contents):
                 archive.writestr(_entry(name), contents[name])

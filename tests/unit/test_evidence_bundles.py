@@ -89,9 +89,10 @@ def test_a_bundle_verifies(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_the_same_case_gives_the_same_bytes(tmp_path: Path) -> None:
-    """A bundle written twice is one and the same file, and leaves no partial file behind."""
+    """A bundle written twice is one file, private, and leaves no partial file behind."""
     first, second = written(tmp_path / "a.zip"), written(tmp_path / "b.zip")
     assert first.read_bytes() == second.read_bytes()
+    assert first.stat().st_mode & 0o777 == 0o600
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.zip", "b.zip"]
 
 
