@@ -70,12 +70,22 @@ class Secret:
         return f"Secret({self.reference!r})"
 
     @classmethod
+    def _validated(cls, value: object) -> Secret:
+        """Take a Secret or a reference; anything else is refused without being repeated."""
+        if isinstance(value, cls):
+            return value
+        if isinstance(value, str):
+            return cls(value)
+        message = "a secret is given by reference: env:NAME, file:/path or credential:NAME"
+        raise ValueError(message)
+
+    @classmethod
     def __get_pydantic_core_schema__(
         cls, _source: type[Any], _handler: GetCoreSchemaHandler
     ) -> core_schema.CoreSchema:
         """Let settings models take a reference string or a Secret."""
         return core_schema.no_info_plain_validator_function(
-            lambda value: value if isinstance(value, cls) else cls(value),
+            cls._validated,
             serialization=core_schema.plain_serializer_function_ser_schema(
                 lambda value: value.reference
             ),
@@ -100,7 +110,14 @@ def _from_file(name: str) -> str:
     if len(raw) > MAX_SECRET_BYTES:
         message = f"secret file {name} is larger than {MAX_SECRET_BYTES} bytes"
         raise SecretUnavailable(message)
-    value = raw.decode("utf-8").rstrip("\r\n")
+    try:
+        value = raw.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        value = None
+    if value is None:
+        # Raised outside the handler: the decoding error carries the secret's bytes (Law 10).
+        message = f"secret file {name} is not UTF-8 text"
+        raise SecretUnavailable(message)
     if not value:
         message = f"secret file {name} is empty"
         raise SecretUnavailable(message)

@@ -20,7 +20,7 @@ from reconcile.case import CaseState
 from reconcile.errors import NotAllowed
 from reconcile.event import OPENS, Action, Person, TerminationEvent
 from reconcile.facts import HR, OperationState, Step
-from reconcile.policy_book import choose, store_policy
+from reconcile.policy_book import choose, policy_of, store_policy
 from reconcile.rescinding import rescind
 from reconcile.sealing import seal
 from reconcile.store.case_file import (
@@ -182,8 +182,8 @@ class Reception:
 
     def _open(self, event: TerminationEvent) -> str:
         now = self.estate.clock()
-        end = self._access_end(event, now)
         policy, reason, wrong = choose(self.estate, facts_of(event.person))
+        end = self._access_end(event, now, policy.time_zone)
         store_policy(self.connection, self.estate, policy, now)
         case_id = f"C-{self.estate.new_id()}"
         key = self.archive.keys.create(self.connection, case_id)
@@ -221,14 +221,14 @@ class Reception:
         if wrong:
             place_hold(file, "policy", "policy", wrong, "", "guard")
 
-    def _access_end(self, event: TerminationEvent, now: datetime) -> AccessEnd:
+    def _access_end(self, event: TerminationEvent, now: datetime, zone: str) -> AccessEnd:
         """Derive the one instant (Law 12). Raises :class:`NotAllowed` with words for the sender."""
         try:
             return derive(
                 event.person.dates,
                 immediate=is_immediate(event),
                 received_at=now,
-                defaults=ZoneDefaults(tenant=self.estate.time_zone),
+                defaults=ZoneDefaults(policy=zone, tenant=self.estate.time_zone),
                 source_instant=event.source_instant,
             )
         except DatesMissing as error:
@@ -254,7 +254,9 @@ class Reception:
         if file.row["immediate"] and not now_immediate:
             file.record("event.noted", {"why": "an immediate termination stays immediate"})
         else:
-            end = self._access_end(replace(event, person=person), file.now)
+            end = self._access_end(
+                replace(event, person=person), file.now, policy_of(file, self.estate).time_zone
+            )
             if file.row["contained_at"] is not None and end.at > file.now:
                 reason = "the end was moved after containment: rescind, or release to go on"
                 place_hold(file, f"moved/{event.event_id[:16]}", "manual", reason, "", "hr")

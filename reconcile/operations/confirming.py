@@ -83,11 +83,11 @@ def _answered(
 
 def _follow_hr(run: Run, file: CaseFile, person: Person) -> None:
     """Before containment HR's dates and role are the truth, whatever the event said."""
+    policy, reason, wrong = choose(run.estate, facts_of(person))
     if not file.row["immediate"]:
-        defaults = ZoneDefaults(tenant=run.estate.time_zone)
+        defaults = ZoneDefaults(policy=policy.time_zone, tenant=run.estate.time_zone)
         end = derive(person.dates, immediate=False, received_at=file.now, defaults=defaults)
         set_access_end(file, end, immediate=False)
-    policy, reason, wrong = choose(run.estate, facts_of(person))
     if policy.policy_hash != file.row["policy_hash"]:
         store_policy(file.connection, run.estate, policy, file.now)
         file.update(policy_name=policy.name, policy_hash=policy.policy_hash)

@@ -64,10 +64,6 @@ def test_what_is_no_secret_file_is_unavailable(tmp_path: Path) -> None:
         assert "xxx" not in str(raised.value)
 
 
-@pytest.mark.xfail(
-    raises=UnicodeDecodeError,
-    reason="connectors/secret.py lets the decoder's error through, with the whole file inside it",
-)
 def test_a_secret_file_that_is_no_text_is_unavailable(tmp_path: Path) -> None:
     """Bytes that are not UTF-8 are a wrong file, and said as such."""
     path = tmp_path / "key"
@@ -137,10 +133,6 @@ def test_a_model_takes_a_secret_or_a_reference() -> None:
         Model.model_validate({"password": "hunter2"})
 
 
-@pytest.mark.xfail(
-    raises=(AttributeError, TypeError),
-    reason="connectors/secret.py takes anything but a Secret for a text",
-)
 @pytest.mark.parametrize("wrong", [7, None, b"env:X", ["env:X"]])
 def test_a_number_for_a_password_is_a_settings_error(wrong: object) -> None:
     """`password: 1234` in a settings file is reported with its place, like any wrong value."""
