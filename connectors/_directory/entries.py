@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from ldap3.core.exceptions import LDAPInvalidDnError
 from ldap3.utils.conv import escape_filter_chars
 from ldap3.utils.dn import parse_dn
+
+_ORDER: Final = re.compile(rb"^\{-?\d+\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,11 @@ def normal_dn(text: str) -> str:
     except (LDAPInvalidDnError, IndexError):  # ldap3 stumbles over some malformed text
         return normal(text)
     return "".join(f"{normal(name)}={_unescaped(value)}{joint}" for name, value, joint in parts)
+
+
+def bare(value: bytes) -> bytes:
+    """Leave out the ``{n}`` that OpenLDAP puts before ordered values and renumbers at will."""
+    return _ORDER.sub(b"", value)
 
 
 def same_dn(one: str, other: str) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from connectors._directory.entries import Change, Edit, Entry, equals
+from connectors._directory.entries import Change, Edit, Entry, bare, equals
 from connectors.contract import Account, Effect, Holding, Json, Outcome
 from connectors.faults import Malformed, Missing, Refused, Transient
 from connectors.ldap import own
@@ -169,7 +169,8 @@ class Changes:
         values = unpack(holding.restore, "values")
         if not attribute or not values:
             raise Malformed("a stored pre-image is damaged")
-        missing = tuple(value for value in values if value not in self._entry.values(attribute))
+        there = {bare(value) for value in self._entry.values(attribute)}
+        missing = tuple(value for value in values if bare(value) not in there)
         return self._own_edit(holding, [Change(Edit.ADD, attribute, missing)] if missing else [])
 
     def _restore_reference(self, holding: Holding) -> Effect:
@@ -202,7 +203,8 @@ class Changes:
         """
         mine, before = unpack(image, "values"), unpack(image, "before")
         row, now = target.row, target.values
-        missing = tuple(value for value in mine if value not in now)
+        there = {bare(value) for value in now}
+        missing = tuple(value for value in mine if bare(value) not in there)
         new = tuple(value for value in now if value not in before) if before else ()
         was_alone = set(mine) == set(before)
         handed = row.hands_over and bool(missing)
@@ -352,12 +354,13 @@ def _last(holding: Holding, row: Row, target: Target) -> Effect:
 
 
 def _took(change: Change, after: Entry) -> bool:
-    now = after.values(change.attribute)
+    now = {bare(value) for value in after.values(change.attribute)}
+    meant = {bare(value) for value in change.values}
     if change.edit is Edit.DELETE:
-        return not (set(now) & set(change.values)) if change.values else not now
+        return not (now & meant) if meant else not now
     if change.edit is Edit.ADD:
-        return set(change.values) <= set(now)
-    return set(change.values) == set(now)
+        return meant <= now
+    return meant == now
 
 
 def _counts(entry: Entry, holding: Holding) -> dict[str, Json]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from connectors._directory.entries import Change, Edit, Entry
+from connectors._directory.entries import Change, Edit, Entry, bare
 from connectors.contract import Account, Holding, HoldingState, Json, Kind
 from connectors.ldap.card import CERTIFICATE, KERBEROS, ROLE, SSH_KEY
 from connectors.ldap.preimage import pack, unpack
@@ -77,7 +77,7 @@ def value_of(entry: Entry, native_id: str) -> tuple[str, bytes] | None:
 
 def fingerprint(attribute: str, value: bytes) -> str:
     """Name a value for good: of an SSH key only the key counts, not its comment."""
-    material = value
+    material = bare(value)
     if "sshpublickey" in attribute.lower():
         fields = value.split()
         material = next((field for field in fields if field.startswith(b"AAAA")), value)

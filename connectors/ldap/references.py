@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from connectors._directory.entries import Entry, any_of, equals, normal, normal_dn
+from connectors._directory.entries import Entry, any_of, bare, equals, normal, normal_dn
 from connectors.contract import Kind, kind
 
 
@@ -145,7 +145,7 @@ def search_filter(identity: Identity) -> str:
 
 def matching(row: Row, identity: Identity, values: tuple[bytes, ...]) -> tuple[bytes, ...]:
     """Return the original values of an attribute that name the person."""
-    return tuple(value for value in values if names(row.names, identity, _text(value)))
+    return tuple(value for value in values if names(row.names, identity, _text(bare(value))))
 
 
 def names(style: Names, identity: Identity, text: str) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
-from connectors._directory.entries import Entry
+from connectors._directory.entries import Entry, bare
 from connectors._directory.session import Scope
 from connectors.contract import Account, Holding
 from connectors.faults import Unauthorised
@@ -22,7 +22,6 @@ from connectors.ldap.references import Identity
 from connectors.ldap.settings import Product
 
 _SPACES: Final = re.compile(r"\s*([,=])\s*")
-_ORDER: Final = re.compile(r"^\{-?\d+\}")
 
 
 def access_rules(directory: Directory, account: Account, identity: Identity) -> Iterator[Holding]:
@@ -33,8 +32,7 @@ def access_rules(directory: Directory, account: Account, identity: Identity) -> 
     for entry, rule in _rules(directory):
         if needle not in _flat(rule):
             continue
-        text = _ORDER.sub("", rule)  # OpenLDAP renumbers rules; the rule is the same one
-        digest = hashlib.sha256(f"{entry.dn}\n{text}".encode()).hexdigest()
+        digest = hashlib.sha256(entry.dn.encode() + b"\n" + bare(rule.encode())).hexdigest()
         yield Holding(
             account_id=account.native_id,
             kind=ACL,

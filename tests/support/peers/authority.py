@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+import secrets
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -23,8 +24,9 @@ _LIFETIME = dt.timedelta(days=2)
 class Authority:
     """A throw-away certificate authority; ``ca_file`` is its certificate as PEM."""
 
-    def __init__(self, folder: Path, name: str = "test authority") -> None:
+    def __init__(self, folder: Path) -> None:
         """Make the key and write ``ca.pem`` into ``folder``."""
+        name = f"test authority {secrets.token_hex(4)}"  # two of one name would be mistaken
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])

@@ -172,7 +172,7 @@ class Directory(ABC):
         with self.root() as connection:
             connection.search(
                 SUFFIX,
-                "(objectClass=*)",
+                "(|(objectClass=*)(objectClass=ldapsubentry))",
                 attributes=["1.1"],
                 dereference_aliases=ldap3.DEREF_NEVER,
             )

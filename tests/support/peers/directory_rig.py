@@ -61,7 +61,7 @@ class DirectoryRig:
         self._leaver = LEAVER
         self._changed: dict[str, Any] = {
             "url": meddler.url,
-            "receive_timeout": dt.timedelta(seconds=8),
+            "receive_timeout": dt.timedelta(seconds=3),
         }
         self._clock_offset = dt.timedelta(0)
 
@@ -194,8 +194,7 @@ class DirectoryRig:
             return
         current = self._directory.read(dn, name).get(name, [])
         changed = [
-            _LEAVER_LOGIN.sub(_renamed, value) if value in named else value
-            for value in current
+            _LEAVER_LOGIN.sub(_renamed, value) if value in named else value for value in current
         ]
         if changed != current:
             edits = {name: [(ldap3.MODIFY_REPLACE, changed)]}
@@ -240,14 +239,9 @@ class ThreeEightNineRig(DirectoryRig):
 
     _directory: ThreeEightNine
 
-    @contextlib.contextmanager
-    def _hidden(self, dn: str) -> Iterator[None]:
+    def _hidden(self, dn: str) -> contextlib.AbstractContextManager[None]:
         rule = '(targetattr="*")(version 3.0; acl "hide"; deny (all) userdn="ldap:///anyone";)'
-        self._directory.modify(dn, {"aci": [(ldap3.MODIFY_ADD, [rule])]})
-        try:
-            yield
-        finally:
-            self._directory.modify(dn, {"aci": [(ldap3.MODIFY_DELETE, [rule])]})
+        return self._directory.aci(dn, rule)
 
     @contextlib.contextmanager
     def _limited_to_one(self) -> Iterator[None]:

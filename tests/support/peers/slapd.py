@@ -97,8 +97,8 @@ class Slapd(Directory):
     product = "openldap"
     root_dn = f"cn=root,{SUFFIX}"
 
-    def __init__(self, folder: Path) -> None:
-        """Write configuration, certificates and an empty database into ``folder``."""
+    def __init__(self, folder: Path, ldif: Path | None = None) -> None:
+        """Write configuration, certificates and a database (``ldif``, or empty) into ``folder``."""
         need(SLAPD, "slapd slapd-contrib")
         authority = Authority(folder)
         authority.issue()
@@ -108,7 +108,7 @@ class Slapd(Directory):
             (folder / name).mkdir(mode=0o700, exist_ok=True)
         self._configuration = folder / "slapd.conf"
         self._configuration.write_text(self._render(), "utf-8")
-        self._load(folder)
+        self.load_ldif(ldif or self._only_suffix())
         self._process = ServerProcess(self._command(), self.secure_port, folder / "slapd.log")
 
     def start(self) -> None:
@@ -144,6 +144,23 @@ class Slapd(Directory):
         """Load entries with slapadd; the server must be stopped."""
         options = ["-q", "-f", str(self._configuration), "-b", SUFFIX, "-l", str(ldif)]
         run(["/usr/sbin/slapadd", *options], output=self._folder / "slapadd.log")
+
+    @contextlib.contextmanager
+    def copied_to(self, folder: Path) -> Iterator[Slapd]:
+        """Run a second server that holds the same entries as now, ids included, and never syncs."""
+        ldif = folder / "copy.ldif"
+        run(
+            ["/usr/sbin/slapcat", "-f", str(self._configuration), "-b", SUFFIX, "-l", str(ldif)],
+            output=self._folder / "slapcat.log",
+        )
+        home = folder / "replica"
+        home.mkdir()
+        replica = Slapd(home, ldif)
+        replica.start()
+        try:
+            yield replica
+        finally:
+            replica.stop()
 
     def access(self, *rules: str) -> contextlib.AbstractContextManager[None]:
         """Put access rules in front of the others for the length of a ``with`` block."""
@@ -187,14 +204,14 @@ class Slapd(Directory):
             limited=LIMITED,
         )
 
-    def _load(self, folder: Path) -> None:
-        ldif = folder / "suffix.ldif"
+    def _only_suffix(self) -> Path:
+        ldif = self._folder / "suffix.ldif"
         ldif.write_text(
             f"dn: {SUFFIX}\nobjectClass: dcObject\nobjectClass: organization\n"
             "o: Example\ndc: example\n",
             "utf-8",
         )
-        self.load_ldif(ldif)
+        return ldif
 
     @staticmethod
     def _policies() -> list[Entry]:

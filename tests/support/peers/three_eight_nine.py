@@ -7,16 +7,22 @@ machine is edited.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import ldap3
+from ldap3.core.exceptions import LDAPAttributeOrValueExistsResult
 
 from tests.support.peers import population, schema
 from tests.support.peers.directory import Directory
-from tests.support.peers.population import ACTOR, LIMITED, SUFFIX, VERIFIER
+from tests.support.peers.population import ACTOR, LIMITED, SUFFIX, VERIFIER, Entry
 from tests.support.peers.processes import ServerProcess, free_port, need, need_root, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _WITHOUT_SYSTEMD = """
 import runpy, sys
@@ -104,6 +110,12 @@ class ThreeEightNine(Directory):
             ),
         ]
         self.modify(SUFFIX, {"aci": [(ldap3.MODIFY_REPLACE, rules)]})
+        watching = (
+            '(targetattr="connection")(version 3.0; acl "watch";'
+            f' allow (read,search,compare) userdn="ldap:///{ACTOR} || ldap:///{VERIFIER}";)'
+        )
+        with contextlib.suppress(LDAPAttributeOrValueExistsResult):
+            self.modify("cn=monitor", {"aci": [(ldap3.MODIFY_ADD, [watching])]})
         self.modify(
             "cn=config",
             {
@@ -111,6 +123,45 @@ class ThreeEightNine(Directory):
                 "passwordAdminDN": [(ldap3.MODIFY_REPLACE, [ACTOR])],
             },
         )
+
+    @contextlib.contextmanager
+    def aci(self, dn: str, rule: str) -> Iterator[None]:
+        """Add an access rule to an entry for the length of a ``with`` block."""
+        self.modify(dn, {"aci": [(ldap3.MODIFY_ADD, [rule])]})
+        try:
+            yield
+        finally:
+            self.modify(dn, {"aci": [(ldap3.MODIFY_DELETE, [rule])]})
+
+    def add_disabling_role(self) -> None:
+        """Define the roles and the class of service by which this server disables by role."""
+        managed, nested = f"cn=nsManagedDisabledRole,{SUFFIX}", f"cn=nsDisabledRole,{SUFFIX}"
+        templates = f"cn=nsAccountInactivationTmp,{SUFFIX}"
+        role = ("LDAPsubentry", "nsRoleDefinition")
+        for entry in (
+            Entry(managed, (*role, "nsSimpleRoleDefinition", "nsManagedRoleDefinition"), {}),
+            Entry(
+                nested,
+                (*role, "nsComplexRoleDefinition", "nsNestedRoleDefinition"),
+                {"nsRoleDN": managed},
+            ),
+            Entry(templates, ("nsContainer",), {}),
+            Entry(
+                f'cn="{nested}",{templates}',
+                ("extensibleObject", "costemplate", "ldapsubentry"),
+                {"nsAccountLock": "true", "cosPriority": "1"},
+            ),
+            Entry(
+                f"cn=nsAccountInactivation_cos,{SUFFIX}",
+                ("LDAPsubentry", "cosSuperDefinition", "cosClassicDefinition"),
+                {
+                    "cosTemplateDn": templates,
+                    "cosSpecifier": "nsRole",
+                    "cosAttribute": "nsAccountLock operational",
+                },
+            ),
+        ):
+            self.add(entry)
 
     def reset(self, certificate: bytes) -> None:
         """Put exactly the population back."""
