@@ -10,8 +10,8 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Final, NoReturn
 
@@ -50,7 +50,8 @@ def prepare(database: Database) -> None:
     url = database.engine.url
     if database.is_postgresql:
         url = url.set(drivername="postgresql")
-    with _quiet(), unavailable():
+    _silence()
+    with unavailable():
         DBOS.migrate(url.render_as_string(hide_password=False), schema=SCHEMA)
 
 
@@ -92,7 +93,8 @@ class DurableEngine:
             now=now,
         )
         self._stop = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._pollers: list[threading.Thread] = []
+        self._keepers: list[threading.Thread] = []
         self._worker: Worker | None = None
         self._started = ExitStack()
 
@@ -147,8 +149,10 @@ class DurableEngine:
                 self._housekeeping.reap()  # the file is ours, so every other owner is dead
             self._started = undo.pop_all()
         self._worker = worker
-        self._thread("lease", self._lease.beat_until, self._stop)
-        self._thread("housekeeping", self._housekeeping.keep_until, self._stop)
+        self._keepers = [
+            _thread("lease", self._lease.beat_until, self._stop),
+            _thread("housekeeping", self._housekeeping.keep_until, self._stop),
+        ]
         _log.info("engine.started", node=self.node, systems=len(self._systems))
 
     def stop(self, drain: timedelta) -> bool:
@@ -161,14 +165,14 @@ class DurableEngine:
         if self._worker is None:
             return True
         self._bells.stop()
+        self._join(self._pollers)  # what they have claimed must be counted before we wait for it
         drained = self._worker.drain(drain.total_seconds())
         self._lease.refuse()
         self._stop.set()
         if drained:
             self._give_back()
         self._started.close()
-        for thread in self._threads:
-            thread.join(timeout=self._settings.beat.total_seconds())
+        self._join(self._keepers)
         self._client.destroy()
         self._worker = None
         _log.info("engine.stopped", node=self.node, drained=drained)
@@ -206,11 +210,11 @@ class DurableEngine:
             enable_otlp=False,
             log_level="CRITICAL",
         )
-        with _quiet():
-            instance = DBOS(config=config)
-            DBOS.listen_queues([])  # its own pollers stay out: ours can be rung
-            self._register(worker)
-            DBOS.launch()
+        _silence()
+        instance = DBOS(config=config)
+        DBOS.listen_queues([])  # its own pollers stay out: ours can be rung
+        self._register(worker)
+        DBOS.launch()
         self._register_queues()
         self._wake_pollers(instance)
 
@@ -251,7 +255,7 @@ class DurableEngine:
             queue = DBOS.retrieve_queue(name)
             if queue is None:
                 raise EngineMisconfigured(f"queue {name} was not registered")
-            self._thread(name, queue_worker_thread, bell, instance, queue)
+            self._pollers.append(_thread(name, queue_worker_thread, bell, instance, queue))
 
     def _queue_of_job(self, job: str) -> str | None:
         try:
@@ -269,16 +273,19 @@ class DurableEngine:
         except DatabaseUnavailable:
             _log.warning("engine.lease.not_given_back", node=self.node)  # it runs out by itself
 
-    def _thread(self, name: str, target: Callable[..., None], *arguments: object) -> None:
-        thread = threading.Thread(target=target, args=arguments, name=f"engine-{name}", daemon=True)
-        thread.start()
-        self._threads.append(thread)
+    def _join(self, threads: list[threading.Thread]) -> None:
+        """Wait for threads that were told to end; all are daemons, one stuck in I/O is left."""
+        patience = self._settings.beat.total_seconds()
+        for thread in threads:
+            thread.join(timeout=patience)
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
+def _thread(name: str, target: Callable[..., None], *arguments: object) -> threading.Thread:
+    thread = threading.Thread(target=target, args=arguments, name=f"engine-{name}", daemon=True)
+    thread.start()
+    return thread
+
+
+def _silence() -> None:
     """Keep the library's own log away: it would print sentences, addresses and stack traces."""
-    logger = logging.getLogger("dbos")
-    logger.setLevel(logging.CRITICAL)
-    yield
-    logger.setLevel(logging.CRITICAL)
+    logging.getLogger("dbos").setLevel(logging.CRITICAL)

@@ -23,6 +23,7 @@ import sqlalchemy as sa
 import structlog
 
 from reconcile.engine.durable import DurableEngine
+from reconcile.engine.jobs import DetachedJobs
 from reconcile.engine.settings import EngineSettings, SystemLimits
 from reconcile.store.database import Database
 from reconcile.store.nodes import nodes
@@ -58,7 +59,7 @@ effects = sa.Table(
     sa.Column("how", sa.Text, nullable=False),
 )
 
-BACKUP, CONTAIN, REVOKE, LATER, APPROVAL, VERIFY = range(6)
+BACKUP, CONTAIN, REVOKE, LATER, APPROVAL, VERIFY, LEGAL = range(7)
 PLAN = {
     BACKUP: ("vault", []),
     CONTAIN: ("alpha", []),
@@ -67,6 +68,8 @@ PLAN = {
     APPROVAL: ("people", []),
     VERIFY: ("beta", [REVOKE, LATER, APPROVAL]),
 }
+RELEASE_TWO = {LEGAL: ("vault", [REVOKE]), VERIFY: ("beta", [REVOKE, LATER, APPROVAL, LEGAL])}
+"""What the second release adds to the plan of open cases: a review before the verification."""
 LIMITS = {"vault": 8, "alpha": 4, "beta": 3}
 
 
@@ -84,6 +87,7 @@ class Options:
     lease: float = 3.0
     operation_timeout: float = 60.0
     sweep_after: float = 5.0
+    release: int = 1
 
 
 class FencedOut(Exception):
@@ -232,8 +236,10 @@ class TinyCore:
         if row is None:
             return
         self.note("OS", case_id, row.seq)
-        finished = self._work(row)
-        self.note("OE", case_id, row.seq)
+        try:
+            finished = self._work(row)
+        finally:
+            self.note("OE", case_id, row.seq)  # also when the handler raises: it ran until here
 
         def record(connection: sa.Connection) -> None:
             if not finished:
@@ -340,6 +346,28 @@ def _die_before_commit(engine: sa.Engine, number: int) -> None:
     sa.event.listen(engine, "commit", before)
 
 
+def upgrade_cases(database: Database) -> None:
+    """Do what a release does to cases in flight: insert rows, change rows, wake the cases."""
+    jobs = DetachedJobs(database)
+    with database.begin() as connection:
+        for case_id in connection.scalars(sa.select(cases.c.id).where(cases.c.open)).all():
+            this = operations.c.case_id == case_id
+            if connection.scalar(
+                sa.select(operations.c.seq).where(this, operations.c.seq == LEGAL)
+            ):
+                continue
+            system, needs = RELEASE_TWO[LEGAL]
+            connection.execute(
+                sa.insert(operations).values(
+                    case_id=case_id, seq=LEGAL, system=system, needs=needs, state="todo", tries=0,
+                    starts=0, token="", not_before=0.0,
+                )
+            )  # fmt: skip
+            verify = sa.update(operations).where(this, operations.c.seq == VERIFY)
+            connection.execute(verify.values(needs=RELEASE_TWO[VERIFY][1]))
+            jobs.wake(connection, case_id, "upgraded/2")
+
+
 def main(options: Options) -> int:
     """Run the node until it is told to stop, or killed."""
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
@@ -350,6 +378,8 @@ def main(options: Options) -> int:
         nodes.create(connection, checkfirst=True)
         tables.create_all(connection)
     core = TinyCore(options, database)
+    if options.release == 2:
+        upgrade_cases(database)
     core.engine.start(core.on_case, core.on_operation)
     if options.die_before_commit:
         _die_before_commit(database.engine, options.die_before_commit)
@@ -360,6 +390,8 @@ def main(options: Options) -> int:
                 core.open_case(case_id)
             case ["approve", case_id]:
                 core.approve(case_id)
+            case ["backup", path]:
+                database.backup(Path(path))
             case ["stop"]:
                 break
         print("ok", flush=True)  # noqa: T201 - the answer the test waits for
