@@ -29,7 +29,7 @@ from connectors.secret import Secret, SecretUnavailable
 from policies.load import Source, load, read_folder, shipped_sources
 from reconcile.desk import Desk
 from reconcile.engine.port import Jobs, Lease, LeaseLost
-from reconcile.engine.settings import EngineSettings, SystemLimits
+from reconcile.engine.settings import EngineMisconfigured, EngineSettings, SystemLimits
 from reconcile.estate import Estate, Guards, Pace, System, abilities_of
 from reconcile.evidence.errors import NotVerified
 from reconcile.evidence.keys import SigningKey
@@ -135,6 +135,8 @@ class House:
 def open_house(settings: Settings, *, at_rest: bool = False, origins: Origins = Origins()) -> House:
     """Wire everything; upgrade the tables. Starts no thread.
 
+    ``at_rest``: without an engine, for a command that only uses the desk.
+
     Raises :class:`CannotStart`, :class:`~policies.problems.PolicyError`,
     :class:`~reconcile.store.errors.DatabaseError`.
     """
@@ -148,8 +150,8 @@ def open_house(settings: Settings, *, at_rest: bool = False, origins: Origins = 
         estate = _estate(settings, origins)
         if estate.hr is not None:
             held.callback(estate.hr.close)
-        signer = _signer(settings)
-        keys = CaseKeys(_sealing_key(settings), origins.clock, origins.token_bytes)
+        signer = open_signer(settings)
+        keys = CaseKeys(read_sealing_key(settings), origins.clock, origins.token_bytes)
         archive = Archive(EvidenceLog(keys, origins.token_bytes), keys, origins.token_bytes)
         engine = None if at_rest else _engine(settings, database, origins)
         jobs = engine.jobs if engine else _detached_jobs(database)
@@ -195,7 +197,8 @@ def _revealed(secret: Secret) -> str:
         raise CannotStart(str(error)) from error
 
 
-def _signer(settings: Settings) -> SigningKey:
+def open_signer(settings: Settings) -> SigningKey:
+    """The log's own key. Raises :class:`CannotStart` when it is missing or another's."""
     try:
         signer = SigningKey.decode(_revealed(settings.evidence.signing_key))
     except NotVerified as error:
@@ -205,7 +208,8 @@ def _signer(settings: Settings) -> SigningKey:
     return signer
 
 
-def _sealing_key(settings: Settings) -> bytes:
+def read_sealing_key(settings: Settings) -> bytes:
+    """The key that wraps the keys of cases. Raises :class:`CannotStart`."""
     try:
         key = base64.b64decode(_revealed(settings.evidence.sealing_key), validate=True)
     except (binascii.Error, ValueError) as error:
@@ -215,18 +219,22 @@ def _sealing_key(settings: Settings) -> bytes:
     return key
 
 
+def policy_sources(settings: Settings) -> tuple[Source, ...]:
+    """The texts of the shipped policies and of the operator's own. Raises ``PolicyError``."""
+    shipped = shipped_sources()
+    return shipped if settings.policies is None else (*shipped, *read_folder(settings.policies))
+
+
 def _estate(settings: Settings, origins: Origins) -> Estate:
-    sources: tuple[Source, ...] = shipped_sources()
-    if settings.policies is not None:
-        sources = (*sources, *read_folder(settings.policies))
+    sources = policy_sources(settings)
     estate = Estate(
-        systems=_systems(settings, origins.clock),
+        systems=open_systems(settings, origins.clock),
         policies=load(sources).policies,
         policy_sources=sources,
         clock=origins.clock,
         token_bytes=origins.token_bytes,
         new_id=origins.new_id,
-        hr=_hr(settings, origins.clock),
+        hr=open_hr(settings, origins.clock),
         guards=Guards(**settings.guards.model_dump()),
         limits=Limits(**settings.limits.model_dump()),
         pace=Pace(**settings.pace.model_dump()),
@@ -252,7 +260,8 @@ def _with_vault(estate: Estate, settings: Settings) -> Estate:
     )
 
 
-def _systems(settings: Settings, clock: Callable[[], datetime]) -> Mapping[str, System]:
+def open_systems(settings: Settings, clock: Callable[[], datetime]) -> Mapping[str, System]:
+    """Every configured system with its card. No I/O."""
     return {name: _system(name, settings, clock) for name in settings.systems}
 
 
@@ -269,7 +278,8 @@ def _system(name: str, settings: Settings, clock: Callable[[], datetime]) -> Sys
     return System(name, connect, card, abilities, observe=configured.observe)
 
 
-def _hr(settings: Settings, clock: Callable[[], datetime]) -> HrSource | None:
+def open_hr(settings: Settings, clock: Callable[[], datetime]) -> HrSource | None:
+    """The HR source that is configured, one per thread; None without one. No I/O."""
     if settings.hr is None:
         return None
     from connectors.hr import rest  # noqa: PLC0415 - loads an HTTP client
@@ -326,20 +336,23 @@ def _engine(settings: Settings, database: Database, origins: Origins) -> Durable
     }
     defaults, budget = EngineSettings(), settings.pace.budget
 
-    return DurableEngine(
-        database,
-        EngineSettings(
-            operation_budget=budget,
-            operation_timeout=max(defaults.operation_timeout, budget + _RECORD),
-        ),
-        limits | {HR: SystemLimits()},
-        stale_cases=lambda connection, older_than: stale_cases(
-            connection,
-            # An expression, so that the age is judged on the clock of the database.
-            database.now() - older_than.total_seconds(),
-        ),
-        now=origins.clock,
-    )
+    try:
+        return DurableEngine(
+            database,
+            EngineSettings(
+                operation_budget=budget,
+                operation_timeout=max(defaults.operation_timeout, budget + _RECORD),
+            ),
+            limits | {HR: SystemLimits()},
+            stale_cases=lambda connection, older_than: stale_cases(
+                connection,
+                # An expression, so that the age is judged on the clock of the database.
+                database.now() - older_than.total_seconds(),
+            ),
+            now=origins.clock,
+        )
+    except EngineMisconfigured as error:
+        raise CannotStart(str(error)) from error
 
 
 def _detached_jobs(database: Database) -> Jobs:
