@@ -76,6 +76,14 @@ class Authority:
         return certificate_file, key_file
 
 
+def person_certificate(name: str) -> bytes:
+    """Make a certificate that somebody signed for themselves, as DER."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    certificate = _certificate(subject, subject, key.public_key()).sign(key, hashes.SHA256())
+    return certificate.public_bytes(serialization.Encoding.DER)
+
+
 def _certificate(
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
 ) -> x509.CertificateBuilder:

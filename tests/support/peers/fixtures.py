@@ -6,18 +6,14 @@ the population for every test; ``postgres`` hands out fresh databases by ``datab
 
 from __future__ import annotations
 
-import datetime as dt
 import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from tests.support.peers.authority import person_certificate
 from tests.support.peers.postgres import Postgres
 from tests.support.peers.slapd import Slapd
 from tests.support.peers.three_eight_nine import ThreeEightNine
@@ -31,20 +27,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def leaver_certificate() -> bytes:
     """A certificate of the leaver, as DER."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "lmeyer")])
-    now = dt.datetime.now(dt.UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(42)
-        .not_valid_before(now)
-        .not_valid_after(now + dt.timedelta(days=1))
-        .sign(key, hashes.SHA256())
-        .public_bytes(serialization.Encoding.DER)
-    )
+    return person_certificate("lmeyer")
 
 
 @pytest.fixture(scope="session")

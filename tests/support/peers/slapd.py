@@ -70,8 +70,10 @@ rootpw {root_password}
 directory {folder}/data
 maxsize 4294967296
 dbnosync
-index objectClass,uid,mail,cn,sn,member,uniqueMember,memberUid,memberOf eq
-index entryUUID,entryCSN,employeeNumber,manager,owner,seeAlso,secretary,roleOccupant eq
+index objectClass,uid,mail,cn,sn,member,uniqueMember,memberOf,entryUUID,entryCSN eq
+index employeeNumber,manager,owner,seeAlso,secretary,roleOccupant,aliasedObjectName eq
+index memberUid,nisNetgroupTriple,sudoUser,sudoRunAsUser,authzFrom pres
+index rfc822MailMember,mgrpRFC822MailMember eq
 limits dn.exact="{limited}" size=7
 access to attrs=userPassword,krbPrincipalKey by dn.exact="{actor}" write by anonymous auth by * none
 access to * by dn.exact="{actor}" write by users read by * none

@@ -1,0 +1,185 @@
+"""Faults of the outside: each type decides, nothing is lost, and a person is asked in the end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from connectors.contract import Kind
+from connectors.memory import Injection, Trouble
+from connectors.vaults.contract import Damaged
+from reconcile.case import CaseState
+from tests.support.scenario import Scenario, hire
+
+if TYPE_CHECKING:
+    from connectors.vaults.contract import Receipt
+
+LATER = timedelta(hours=3)
+
+
+def operation(core: Scenario, case_id: str, step: str) -> tuple[str, int, str]:
+    """Return state, failures and error of a step."""
+    view = next(o for o in core.desk.case(case_id).operations if o.step == step)
+    return view.state, view.failures, view.error
+
+
+def finish(core: Scenario, case_id: str) -> CaseState:
+    """Heal, answer what is asked, and run on."""
+    core.world.heal()
+    for _ in range(3):
+        core.settle(until=core.clock() + LATER)
+        core.answer_all(case_id, confirm_termination="ends", dead_letter="retry", duty="done")
+    core.settle(until=core.clock() + LATER)
+    return core.desk.case(case_id).summary.state
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [Trouble.TRANSIENT, Trouble.UNAUTHORISED, Trouble.MALFORMED, Trouble.SLOW],
+)
+@pytest.mark.parametrize("call", ["find", "survey", "contain", "export", "transfer", "revoke"])
+def test_a_fault_anywhere_delays_and_loses_nothing(
+    core: Scenario, trouble: Trouble, call: str
+) -> None:
+    """While it lasts the case stays open; healed, it closes as if nothing had happened."""
+    leaver, _ = hire(core.world)
+    core.world.inject(Injection(trouble, operation=call, seconds=60.0))
+    case_id = core.receive()
+    core.settle(until=core.clock() + timedelta(minutes=30))
+    core.answer_all(case_id, confirm_termination="ends")
+    core.settle(until=core.clock() + timedelta(hours=2))
+    assert core.desk.case(case_id).summary.state is not CaseState.CLOSED
+    assert finish(core, case_id) is CaseState.CLOSED
+    assert leaver not in core.world.holders(Kind("grant.group"), "g-dev")
+
+
+def test_a_system_that_says_when_is_asked_no_sooner(core: Scenario) -> None:
+    """The system's own retry-after is kept, whatever our backoff would be."""
+    hire(core.world)
+    wait = Injection(Trouble.TRANSIENT, operation="contain", times=1, seconds=90.0)
+    core.world.inject(wait)
+    case_id = core.receive()
+    start = core.clock()
+    core.settle(until=start + timedelta(seconds=89))
+    assert operation(core, case_id, "contain")[0] == "todo"
+    core.settle(until=start + timedelta(seconds=91))
+    assert operation(core, case_id, "contain")[0] == "done"
+
+
+def test_a_system_that_keeps_failing_is_given_a_rest(core: Scenario) -> None:
+    """The breaker stops all work on the system, with a countdown that people can see."""
+    hire(core.world)
+    core.world.inject(Injection(Trouble.UNAUTHORISED))
+    case_id = core.receive()
+    core.settle(until=core.clock() + timedelta(seconds=5))
+    view = core.desk.case(case_id)
+    survey = next(o for o in view.operations if o.step == "survey")
+    assert survey.waits in {
+        "waits after its last try",
+        "the system failed repeatedly and is given a rest",
+    }
+    calls = len(core.world.calls())
+    core.settle(until=core.clock() + timedelta(seconds=50))
+    assert len(core.world.calls()) == calls
+
+
+def test_giving_up_asks_a_person(core: Scenario) -> None:
+    """After repeated failures the operation is a dead letter: a question, never silence."""
+    hire(core.world)
+    core.change_estate(pace=replace(core.estate.pace, give_up=3))
+    core.world.inject(Injection(Trouble.MALFORMED, operation="survey"))
+    case_id = core.receive()
+    core.settle(until=core.clock() + LATER)
+    view = core.desk.case(case_id)
+    assert operation(core, case_id, "survey")[0] == "failed"
+    assert [q.kind for q in view.questions if not q.answer] == [
+        "confirm_termination",
+        "dead_letter",
+    ]
+    core.world.heal()
+    core.answer_all(case_id, confirm_termination="ends", dead_letter="retry")
+    core.settle(until=core.clock() + LATER)
+    assert core.desk.case(case_id).summary.state is CaseState.CLOSED
+
+
+def test_no_backup_no_revoke(core: Scenario) -> None:
+    """Law 3: a vault that cannot prove what it stored keeps revoke shut."""
+    leaver, _ = hire(core.world)
+    vault = core.estate.vault
+    assert vault is not None
+
+    class LyingVault:
+        """Stores, and fails every read-back."""
+
+        put, read, list, delete = vault.put, vault.read, vault.list, vault.delete
+
+        def verify(self, _receipt: Receipt) -> None:
+            """Find the object damaged."""
+            message = "the ciphertext is not what the receipt says"
+            raise Damaged(message)
+
+    core.change_estate(vault=LyingVault())
+    case_id = core.receive()
+    core.settle(until=core.clock() + timedelta(minutes=5))
+    core.answer_all(case_id, confirm_termination="ends")
+    core.settle(until=core.clock() + timedelta(hours=5))
+    assert operation(core, case_id, "contain")[0] == "done"
+    assert operation(core, case_id, "preserve")[0] != "done"
+    assert leaver in core.world.holders(Kind("grant.group"), "g-dev")
+    core.change_estate(vault=vault)
+    assert finish(core, case_id) is CaseState.CLOSED
+
+
+def test_an_object_that_vanishes_under_the_call_is_not_an_error(core: Scenario) -> None:
+    """What is gone when we come to take it is found gone, and the case closes."""
+    hire(core.world)
+    core.world.inject(Injection(Trouble.VANISHING, operation="revoke", times=1))
+    case_id = core.receive()
+    assert finish(core, case_id) is CaseState.CLOSED
+
+
+def test_an_unforeseen_error_leaves_the_operation_open(core: Scenario) -> None:
+    """Whatever a connector does wrong, the operation stays open with its class, not its text."""
+    hire(core.world)
+    system = core.estate.systems["directory"]
+
+    def broken(_credential: object) -> object:
+        message = "lver has a secret"
+        raise ZeroDivisionError(message)
+
+    core.change_estate(systems={"directory": replace(system, connect=broken)})
+    case_id = core.receive()
+    core.settle(until=core.clock() + timedelta(seconds=30))
+    state, failures, error = operation(core, case_id, "survey")
+    assert (state, error) == ("todo", "unexpected ZeroDivisionError")
+    assert failures > 1
+    core.change_estate(systems={"directory": system})
+    assert finish(core, case_id) is CaseState.CLOSED
+
+
+def test_a_job_that_was_lost_is_given_a_fresh_try(core: Scenario) -> None:
+    """A try whose job ended without its end is counted, and the next one is sent."""
+    hire(core.world)
+    case_id = core.receive()
+    core.reconciler.reconcile(case_id)
+    key = core.jobs.operations.pop(0)
+    core.jobs.lost.add(key)
+    core.reconciler.reconcile(case_id)
+    core.settle()
+    assert operation(core, case_id, "survey")[0] == "done"
+
+
+def test_nothing_personal_is_logged(core: Scenario, capsys: pytest.CaptureFixture[str]) -> None:
+    """Law 10: a whole case with faults in it leaves no name, login or number in the logs."""
+    hire(core.world)
+    core.world.inject(Injection(Trouble.TRANSIENT, operation="contain", times=2))
+    case_id = core.receive()
+    assert finish(core, case_id) is CaseState.CLOSED
+    written = capsys.readouterr()
+    told = written.out + written.err
+    assert "operation.ran" in told
+    for word in ("Lea", "lver", "1042", "developers", "laptop"):
+        assert word not in told
