@@ -15,7 +15,9 @@ from deprovisioner.intake.canonical import read
 from deprovisioner.wiring import CannotStart, open_house
 from reconcile.evidence.verify import verify_bundle
 from reconcile.principals import Role
+from tests.support.databases import fresh_url
 from tests.support.house_rig import (
+    database_at,
     event,
     held,
     memory_world,
@@ -24,6 +26,8 @@ from tests.support.house_rig import (
     vault_in,
 )
 from tests.support.waiting import wait_until
+
+pytest_plugins = ("tests.support.peers.fixtures",)
 
 QUICK = """\
 policy: quick
@@ -90,9 +94,25 @@ def test_ready_while_it_runs_and_unready_without_a_lease(tmp_path: Path) -> None
         assert answer.json()["errors"] == ["the lease of this node is not fresh"]
 
 
-def test_one_event_delivered_by_many_at_once_is_one_case(tmp_path: Path) -> None:
+RACE = "the desk's first inserts race on PostgreSQL: some deliveries get 500 and must be repeated"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "sqlite",
+        pytest.param("postgresql", marks=[pytest.mark.peers, pytest.mark.xfail(reason=RACE)]),
+    ],
+)
+def test_one_event_delivered_by_many_at_once_is_one_case(
+    tmp_path: Path, kind: str, request: pytest.FixtureRequest
+) -> None:
     """A sender that does not wait for the answer before it repeats itself."""
-    with memory_world(tmp_path), running_daemon(tmp_path, mode=Mode.OBSERVE) as visitor:
+    database = database_at(fresh_url(kind, tmp_path, request))
+    with (
+        memory_world(tmp_path),
+        running_daemon(tmp_path, mode=Mode.OBSERVE, database=database) as visitor,
+    ):
         raw, answers = event(), []
 
         def post() -> None:

@@ -269,6 +269,30 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
         assert daemon.process.wait(timeout=15) == 128 + signal.SIGTERM
 
 
+def test_the_log_of_a_termination_names_nobody(tmp_path: Path) -> None:
+    """Law 10 over a whole start, delivery, refusal, survey and stop, at the level of debugging."""
+    with daemon_process(tmp_path) as daemon:
+        assert daemon.said() == "READY=1"
+        with daemon.client() as client:
+
+            def post(**person: str) -> httpx.Response:
+                raw = event(subject_changes={"work_email": "robin@example.com", **person})
+                headers = {"Content-Type": MEDIA_TYPE}
+                return client.post("/v1/terminations", content=raw, headers=headers)
+
+            case = f"/v1/cases/{post(display_name='Robin Example').json()['case_id']}"
+            assert post(worker_type="robin").status_code == 422
+            wait_until(lambda: client.get(case).json()["surveys"], 20)
+            client.get("/v1/cases", params={"employment_id": "robin"})
+        daemon.process.send_signal(signal.SIGTERM)
+        assert daemon.process.wait(timeout=30) == 0
+        written = daemon.logged()
+        assert '"intake.taken"' in written
+        assert '"operation.ran"' in written
+        assert "robin" not in written.lower()
+        assert daemon.token not in written
+
+
 def test_an_idle_daemon_is_small(tmp_path: Path) -> None:
     """Resident memory of the idle process: at most 150 MB (docs/operations)."""
     with daemon_process(tmp_path) as daemon:

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import httpx
 
-from config.settings import Evidence, Http, Mode, Pace, Settings, System, Vault, Webhooks
+from config.settings import Database, Evidence, Http, Mode, Pace, Settings, System, Vault, Webhooks
 from connectors.memory import MemoryWorld
 from connectors.memory import Settings as MemorySettings
 from connectors.secret import Secret
@@ -67,6 +68,15 @@ def settings_for(folder: Path, **changes: Any) -> Settings:
     return Settings(**(values | changes))
 
 
+def database_at(url: str) -> Database:
+    """The settings for a URL; a password in it goes where a password belongs."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return Database(url=url)
+    without = url.replace(f":{parts.password}@", "@", 1)
+    return Database(url=without, password=held(unquote(parts.password)))
+
+
 def vault_in(folder: Path) -> Vault:
     """A vault whose escrow key nobody keeps."""
     import pyrage  # noqa: PLC0415 - only where backups are made
@@ -110,9 +120,16 @@ class Visitor:
             client.close()
 
 
-def event(action: Action = Action.IMMEDIATE, *, employment: str = "E-1042", **data: Any) -> bytes:
-    """A canonical event about the leaver of :func:`hire`."""
+def event(
+    action: Action = Action.IMMEDIATE,
+    *,
+    employment: str = "E-1042",
+    subject_changes: Mapping[str, str] | None = None,
+    **data: Any,
+) -> bytes:
+    """A canonical event; ``subject_changes`` may be wrong on purpose."""
     subject = SubjectData(employment_id=employment, employee_number="1042")
+    subject = subject.model_copy(update=dict(subject_changes or {}))
     termination = TerminationData(action=action, subject=subject, **data)
     return compose(
         termination,
