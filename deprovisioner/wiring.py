@@ -142,7 +142,7 @@ def open_house(settings: Settings, *, at_rest: bool = False, origins: Origins = 
     """
     _own_folder(settings.data_directory)
     with ExitStack() as held:
-        database = Database.open(_database_url(settings))
+        database = Database.open(database_url(settings))
         held.callback(database.close)
         migrate.upgrade(database)
         with database.begin() as connection:
@@ -179,7 +179,8 @@ def _own_folder(path: Path) -> None:
         raise CannotStart(f"cannot use the folder {path}: {error.strerror}") from error
 
 
-def _database_url(settings: Settings) -> str:
+def database_url(settings: Settings) -> str:
+    """The URL of our rows, with its password. Raises :class:`CannotStart`. A secret."""
     password = settings.database.password
     if password is None:
         return settings.database_url
