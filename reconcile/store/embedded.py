@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import sqlalchemy as sa
 
@@ -74,14 +75,45 @@ def reading(connection: sa.Connection) -> Iterator[None]:
 
 def copy(connection: sa.Connection, path: Path) -> None:
     """Copy the whole database to a new file by SQLite's online backup, then check the copy."""
+    source = connection.connection.driver_connection
+    if not isinstance(source, sqlite3.Connection):  # pragma: no cover - embedded means sqlite3
+        raise DatabaseMisconfigured("only an embedded database can be copied")
+    _copy(source, path)
+
+
+@contextmanager
+def owned(path: Path) -> Iterator[None]:
+    """Hold the file's lock without opening it: nobody else starts on it meanwhile.
+
+    Raises `DatabaseInUse`.
+    """
+    with ExitStack() as held:
+        _own(path, held)
+        yield
+
+
+def copy_file(database: Path, path: Path) -> None:
+    """Copy a database that another process may be writing: it is only read here.
+
+    Raises `FileNotFoundError`, `FileExistsError` and `DatabaseMisconfigured` for what is no sound
+    database.
+    """
+    if not database.is_file():
+        raise FileNotFoundError(database)
+    address = f"file:{quote(str(database.absolute()))}?mode=ro"
+    try:
+        with closing(sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS)) as source:
+            _copy(source, path)
+    except sqlite3.DatabaseError as error:
+        raise DatabaseMisconfigured(f"{database} is no database that can be read") from error
+
+
+def _copy(source: sqlite3.Connection, path: Path) -> None:
     if path.exists():
         raise FileExistsError(path)
     partial = path.with_name(f".{path.name}.partial")
     os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _OURS_ONLY))
     try:
-        source = connection.connection.driver_connection
-        if not isinstance(source, sqlite3.Connection):  # pragma: no cover - embedded means sqlite3
-            raise DatabaseMisconfigured("only an embedded database can be copied")
         with closing(sqlite3.connect(partial)) as target:
             source.backup(target)
             target.execute("PRAGMA journal_mode=DELETE")  # one file that holds everything
