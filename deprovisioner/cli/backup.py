@@ -1,0 +1,119 @@
+"""``deprovisioner backup``: copy the daemon's own database and keys, and put them back.
+
+docs/operations/database.md says what must be kept apart and what a restore cannot bring back.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deprovisioner import keeping
+from deprovisioner.cli.exits import CommandFailed, Exit
+from deprovisioner.cli.files import write_new
+from deprovisioner.cli.roads import house_at_rest
+from deprovisioner.cli.shell import Shell, command, group
+from deprovisioner.client import listens
+from deprovisioner.wiring import CannotStart
+from reconcile.store.errors import DatabaseError, DatabaseInUse
+from reconcile.store.ledger import LedgerRefused
+
+app = group("Copy database and keys, and put them back.")
+Copy = Annotated[Path, typer.Argument(help="The copy of the database.")]
+
+
+@command(app)
+def database(shell: Shell, copy: Copy) -> None:
+    """Copy the embedded database, also beside a running daemon: one file, one instant, checked.
+
+    Never overwrites. Keep it apart from the copy of the keys.
+    """
+    try:
+        keeping.copy_database(shell.settings(), copy)
+    except FileExistsError as error:
+        message = f"{copy} is there already and is not overwritten"
+        raise CommandFailed(Exit.REFUSED, message, "name another file") from error
+    except FileNotFoundError as error:
+        raise CommandFailed(
+            Exit.UNKNOWN, f"{error.filename or error.args[0]} is not there"
+        ) from error
+    except OSError as error:
+        raise CommandFailed(Exit.UNREADABLE, f"cannot write {copy}: {error.strerror}") from error
+    except DatabaseError as error:
+        raise CommandFailed(Exit.SETUP, str(error), "docs/operations/database.md") from error
+    shell.done({"copy": str(copy)}, f"copied and checked: {copy}")
+
+
+@command(app)
+def restore(shell: Shell, copy: Copy) -> Exit:
+    """Put a copy of the embedded database in place of the present one, with the daemon stopped.
+
+    The present files are kept beside it. The copy is then opened, upgraded, and compared with the
+    anchor: exit code 1 when more was signed already than the copy knows.
+    """
+    settings = shell.settings()
+    if listens(settings.socket_path):
+        message, advice = "the daemon is running", "stop it first: systemctl stop deprovisioner"
+        raise CommandFailed(Exit.REFUSED, message, advice)
+    try:
+        aside = keeping.put_back(settings, copy)
+    except FileNotFoundError as error:
+        raise CommandFailed(Exit.UNREADABLE, f"{copy} is not there") from error
+    except DatabaseInUse as error:
+        raise CommandFailed(Exit.REFUSED, str(error), "nothing was changed") from error
+    except DatabaseError as error:
+        raise CommandFailed(Exit.UNREADABLE, str(error), "nothing was changed") from error
+    with house_at_rest(settings) as house:
+        try:
+            house.sequencer.check_anchor()
+        except LedgerRefused as error:
+            advice = "the daemon will not start on it: restore a newer copy"
+            raise CommandFailed(Exit.NO, str(error), advice) from error
+    kept = [str(path) for path in aside]
+    words = f"restored; what was there is kept as {', '.join(kept)}" if kept else "restored"
+    shell.done({"restored": str(copy), "kept": kept}, words)
+    return Exit.OK
+
+
+@command(app)
+def keys(
+    shell: Shell,
+    copy: Annotated[Path, typer.Argument(help="The file to write, encrypted with age.")],
+    recipient: Annotated[
+        list[str] | None, typer.Option(help="age1... of a person; otherwise the vault's escrow.")
+    ] = None,
+) -> None:
+    """Copy signing key and sealing key, encrypted to people who keep their age identity elsewhere.
+
+    Opened by 'backup restore-keys' or by the age program.
+    """
+    try:
+        sealed = keeping.seal_keys(shell.settings(), tuple(recipient or ()))
+    except keeping.CannotKeep as error:
+        raise CommandFailed(Exit.UNREADABLE, str(error), "--recipient age1...") from error
+    except CannotStart as error:
+        raise CommandFailed(Exit.SETUP, str(error)) from error
+    write_new(copy, sealed)
+    shell.done({"copy": str(copy)}, f"encrypted: {copy}")
+
+
+@command(app, "restore-keys")
+def restore_keys(
+    shell: Shell,
+    copy: Annotated[Path, typer.Argument(help="The file of 'backup keys'.")],
+    identity: Annotated[Path, typer.Option(help="File with the AGE-SECRET-KEY that opens it.")],
+    directory: Annotated[Path, typer.Option(help="Folder of the secret files.")],
+) -> None:
+    """Write both keys as files of mode 0600. Overwrites nothing."""
+    try:
+        written = keeping.open_keys(copy, identity, directory)
+    except FileExistsError as error:
+        message = f"{error.filename} is there already and is not overwritten"
+        raise CommandFailed(Exit.REFUSED, message, "name another --directory") from error
+    except keeping.CannotKeep as error:
+        raise CommandFailed(Exit.UNREADABLE, str(error)) from error
+    except OSError as error:
+        raise CommandFailed(Exit.UNREADABLE, f"{error.filename}: {error.strerror}") from error
+    shell.done({"written": [str(path) for path in written]}, f"written below {directory}")

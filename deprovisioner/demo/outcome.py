@@ -1,0 +1,70 @@
+"""What the demo leaves behind: summary.json, report.html, bundle.zip, and the auditor's check."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any, Final
+
+from reconcile.views import CaseView
+
+VERIFY_SECONDS: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the standalone verifier said, and the command that a person would type."""
+
+    verified: bool
+    words: str
+    command: str
+
+
+def verify(bundle: Path, vkey: str) -> Verdict:
+    """Run the standalone verifier in a fresh, isolated interpreter: no package, no environment."""
+    with as_file(files("reconcile.evidence").joinpath("standalone.py")) as program:
+        done = subprocess.run(  # noqa: S603 - our own interpreter and our own program
+            [sys.executable, "-I", str(program), str(bundle), "--key", vkey],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+            timeout=VERIFY_SECONDS,
+        )  # fmt: skip
+    quoted = shlex.quote(str(bundle))
+    command = (
+        f"unzip -p {quoted} verify.py > verify.py && "
+        f"python3 -I verify.py {quoted} --key {shlex.quote(vkey)}"
+    )
+    return Verdict(done.returncode == 0, (done.stdout or done.stderr).strip(), command)
+
+
+def summary(view: CaseView, out: Path, vkey: str) -> dict[str, Any]:
+    """What a program may want to know of the run (DESIGN 5.7)."""
+    case = view.summary
+    return {
+        "case_id": case.id,
+        "state": case.state.value,
+        "closure": {"checks": case.checks, "passed": case.passed, "percent": case.percent},
+        "seconds": {
+            "accepted_to_contained": _seconds(view, "contained"),
+            "accepted_to_closed": _seconds(view, "closed"),
+        },
+        "systems": sorted({survey.system for survey in view.surveys}),
+        "bundle": str(out / "bundle.zip"),
+        "report": str(out / "report.html"),
+        "vkey": vkey,
+    }
+
+
+def _seconds(view: CaseView, what: str) -> float | None:
+    end = view.contained_at if what == "contained" else view.summary.closed_at
+    return round((end - view.summary.opened_at).total_seconds(), 3) if end else None
+
+
+def write_summary(out: Path, said: dict[str, Any]) -> None:
+    """Write summary.json."""
+    text = json.dumps(said, indent=2, ensure_ascii=False) + "\n"
+    (out / "summary.json").write_text(text, encoding="utf-8")

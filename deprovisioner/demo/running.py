@@ -1,0 +1,162 @@
+"""Runs the demo from the pretend company's first second to the auditor's last.
+
+Called by `deprovisioner demo` and by acceptance tests. It returns what happened; whoever calls it
+prints and decides on an exit code.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from deprovisioner import report
+from deprovisioner.client import Client, Problem
+from deprovisioner.demo import outcome, people
+from deprovisioner.demo.daemon_process import DaemonFailed, DaemonProcess, running_daemon
+from deprovisioner.demo.staging import FACTOR, Stage, set_stage
+from deprovisioner.demo.telling import Telling
+from deprovisioner.sandbox import auditor
+from deprovisioner.sandbox.human_resources import Termination
+from deprovisioner.sandbox.people import Person
+from deprovisioner.sandbox.running import DirectoryKind, Sandbox, new_company
+from deprovisioner.wiring import utc_now
+from reconcile.evidence.keys import VerifierKey
+from reconcile.evidence.verify import verify_bundle
+from reconcile.views import CaseView, RecordView
+
+LONGEST: Final = 110.0
+"""Seconds after which the demo gives up waiting for the case to close."""
+_LOOK: Final = 0.15
+_ACCEPTED: Final = 202
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run it."""
+
+    directory: DirectoryKind = DirectoryKind.FAKE
+    out: Path = Path("demo-out")
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What happened. ``good`` only when closed at 100 %, verified, and really out."""
+
+    summary: dict[str, Any]
+    verdict: outcome.Verdict
+    looks: tuple[auditor.Look, ...]
+
+    @property
+    def good(self) -> bool:
+        """Whether everything is as promised."""
+        closed = self.summary["state"] == "closed" and self.summary["closure"]["percent"] == 100  # noqa: PLR2004 - percent
+        return closed and self.verdict.verified and all(look.holds for look in self.looks)
+
+
+def run(options: Options, telling: Telling, clock: Callable[[], datetime] = utc_now) -> Outcome:
+    """Run the demo. Raises :class:`DaemonFailed`, SlapdError and OSError; leaves no process."""
+    options.out.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="deprovisioner-demo-") as folder,
+        Sandbox(new_company(clock, options.seed), kind=options.directory, clock=clock) as sandbox,
+    ):
+        stage = set_stage(Path(folder), sandbox, secrets.token_bytes)
+        policy = options.out / "policy.yaml"
+        policy.write_text(stage.policy.read_text(encoding="utf-8"), encoding="utf-8")
+        leaver = sandbox.company.demo_leaver()
+        named = auditor.holds_now(sandbox.directory_url, sandbox.company, leaver)
+        telling.company(len(sandbox.company.people), leaver, named, policy, FACTOR)
+        log = options.out / "daemon.log"
+        with running_daemon(stage.config, stage.settings.socket_path, log) as daemon:
+            telling.daemon(daemon.process.pid, daemon.url)
+            _send(sandbox, daemon, leaver, clock())
+            telling.sent(daemon.url)
+            view = _watch(stage, daemon, sandbox, telling, clock)
+            _fetch(stage, view, options.out, clock())
+        return _conclude(stage, view, options, sandbox)
+
+
+def _send(sandbox: Sandbox, daemon: DaemonProcess, leaver: Person, now: datetime) -> None:
+    """HR records the end of the employment, and its webhook says so; the last day was yesterday."""
+    yesterday = now.astimezone(ZoneInfo(leaver.site.time_zone)).date() - timedelta(days=1)
+    employment = sandbox.human_resources.schedule(
+        leaver.employment_id,
+        Termination(
+            last_working_day=yesterday,
+            termination_date=yesterday,
+            notice_date=yesterday - timedelta(days=30),
+            successor=sandbox.company.demo_successor().employment_id,
+        ),
+    )
+    event = sandbox.sender.event("scheduled", employment)
+    reply = sandbox.sender.send(f"{daemon.url}/v1/terminations", event)
+    if reply.status != _ACCEPTED:
+        raise DaemonFailed(f"the event was answered {reply.status}: {reply.body[:300]!r}")
+
+
+def _watch(
+    stage: Stage,
+    daemon: DaemonProcess,
+    sandbox: Sandbox,
+    telling: Telling,
+    clock: Callable[[], datetime],
+) -> CaseView:
+    """Look at the case until it is final; scripted people answer what it asks."""
+    leaver = sandbox.company.demo_leaver()
+    successor = sandbox.company.demo_successor().employment_id
+    deadline = time.monotonic() + LONGEST
+    socket = stage.settings.socket_path
+    with Client.over_socket(socket, stage.operator_token) as api, telling.live():
+        case_id = _case_of(api, leaver)
+        while True:
+            daemon.check()
+            view = api.get(f"/v1/cases/{case_id}", CaseView)
+            telling.progress(view, clock())
+            if view.summary.closed_at is not None or time.monotonic() > deadline:
+                return view
+            for question in people.answer_all(api, view, successor):
+                telling.answered(question)
+            time.sleep(_LOOK)
+
+
+def _case_of(api: Client, leaver: Person) -> str:
+    found = api.get("/v1/cases", dict[str, Any], employment_id=leaver.employment_id)
+    return str(found["cases"][0]["id"])
+
+
+def _fetch(stage: Stage, view: CaseView, out: Path, now: datetime) -> None:
+    """An auditor fetches the bundle and the report over HTTP, with an auditor's token."""
+    case = f"/v1/cases/{view.summary.id}"
+    with Client.over_socket(stage.settings.socket_path, stage.auditor_token) as api:
+        try:
+            (out / "bundle.zip").write_bytes(api.download(f"{case}/bundle"))
+        except Problem as problem:
+            raise DaemonFailed(f"there is no bundle: {problem}") from problem
+        records = api.get(f"{case}/records", tuple[RecordView, ...])
+    key = VerifierKey.parse(stage.vkey)
+    evidence = report.Evidence.of(verify_bundle(out / "bundle.zip", key, may_be_open=True))
+    page = report.build(view, records, evidence, now)
+    (out / "report.html").write_text(page, encoding="utf-8")
+
+
+def _conclude(stage: Stage, view: CaseView, options: Options, sandbox: Sandbox) -> Outcome:
+    said = outcome.summary(view, options.out, stage.vkey)
+    outcome.write_summary(options.out, said)
+    verdict = outcome.verify(options.out / "bundle.zip", stage.vkey)
+    leaver = sandbox.company.demo_leaver()
+    looks = auditor.look(sandbox.directory_url, sandbox.company, leaver)
+    return Outcome(said, verdict, looks)
+
+
+def as_json(result: Outcome) -> str:
+    """The summary as one JSON document."""
+    return json.dumps(result.summary, indent=2, ensure_ascii=False)

@@ -1,0 +1,143 @@
+"""Sets the stage: an ordinary configuration, a policy, keys and tokens for the pretend company.
+
+Everything secret is made here and lies in files of mode 0600 below a temporary folder; the
+configuration refers to them, as a real one would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from config.load import load
+from config.settings import Settings
+from deprovisioner.initialise import new_escrow, new_keys, write_secret
+from deprovisioner.sandbox.company import DEFAULT_POLICY, SUFFIX
+from deprovisioner.sandbox.people import employment_id
+from deprovisioner.sandbox.running import Sandbox
+from deprovisioner.wiring import Origins, open_house
+from reconcile.principals import Role
+
+ORIGIN: Final = "example.com/deprovisioner-demo"
+FACTOR: Final = 0.01
+"""Settle times and the gap between the two closing reads are this much of what they really are."""
+OPERATOR: Final = "Kim (scripted operator)"
+AUDITOR: Final = "Ada (scripted auditor)"
+
+POLICY: Final = """\
+# The policy of the pretend company for its engineers. It extends the shipped one; only the times
+# differ, so that a whole termination fits into a demo. docs/policies.md explains every word.
+policy: demo-engineers
+description: Engineers of the pretend company; everything at once, so that you can watch it.
+extends: default
+role: [rd.engineer]
+
+stages:
+  preserve: {at: now}            # shipped: five days before access ends
+  transfer: {at: now}            # shipped: two days before access ends
+  contain:  {at: access_end}     # as shipped
+  revoke:   {at: access_end}     # shipped: an hour after access ends
+  destroy:  {at: access_end + 90d, approvals: 2}
+"""
+
+_CONFIGURATION: Final = """\
+# The configuration of the demo: an ordinary one, for the pretend company on loopback.
+data_directory: data
+mode: act
+time_zone: Europe/Berlin
+policies: policies
+http: {{host: 127.0.0.1, port: 0}}
+webhooks:
+  secrets: ["file:{secrets}/webhook"]
+systems:
+  directory:
+    type: ldap
+    settings:
+      url: {url}
+      allow_clear_text: true     # loopback only; a real directory is ldaps://
+      base: {base}
+      people: ["ou=people,{base}"]
+      default_password_policy: {default_policy}
+      act: {{dn: "{act}", password: "file:{secrets}/act"}}
+      verify: {{dn: "{verify}", password: "file:{secrets}/verify"}}
+      canaries:
+        - {{dn: "{canary}", attributes: [uid, cn]}}
+        - {{dn: "cn=everyone,ou=groups,{base}", attributes: [member]}}
+        - {{dn: "{stays}", attributes: [mail, sshPublicKey]}}
+hr:
+  type: rest
+  settings: {{base_url: "{hr}", token: "file:{secrets}/hr", canary: {hr_canary}}}
+vault:
+  directory: vault
+  escrow: ["{escrow}"]
+evidence:
+  origin: {origin}
+  signing_key: file:{secrets}/signing-key
+  sealing_key: file:{secrets}/sealing-key
+  publish_every: 500ms
+pace:
+  factor: {factor}
+log: {{level: info}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What was set up. ``vkey`` was noted when the key was made, before the daemon ever ran."""
+
+    config: Path
+    policy: Path
+    settings: Settings
+    vkey: str
+    operator_token: str
+    auditor_token: str
+
+
+def set_stage(folder: Path, sandbox: Sandbox, token_bytes: Callable[[int], bytes]) -> Stage:
+    """Write everything the daemon needs below ``folder`` and issue the tokens of two people."""
+    secrets = folder / "secrets"
+    secrets.mkdir(mode=0o700)
+    keys = new_keys(ORIGIN, token_bytes)
+    company, tokens = sandbox.company, sandbox.secrets
+    for name, value in {
+        "signing-key": keys.signing_key,
+        "sealing-key": keys.sealing_key,
+        "webhook": tokens.webhook_secret,
+        "hr": tokens.human_resources_token,
+        "act": company.act.password,
+        "verify": company.verify.password,
+    }.items():
+        write_secret(secrets / name, value)
+    policy = folder / "policies" / "demo-engineers.yaml"
+    policy.parent.mkdir()
+    policy.write_text(POLICY, encoding="utf-8")
+    config = folder / "config.yaml"
+    config.write_text(_configuration(secrets, sandbox), encoding="utf-8")
+    config.chmod(0o600)
+    settings = load(config)
+    with open_house(settings, at_rest=True, origins=Origins()) as house:
+        operator = house.desk.issue_token(OPERATOR, Role.OPERATOR)
+        auditor = house.desk.issue_token(AUDITOR, Role.AUDITOR)
+    return Stage(config, policy, settings, keys.vkey, operator, auditor)
+
+
+def _configuration(secrets: Path, sandbox: Sandbox) -> str:
+    company = sandbox.company
+    manager = company.person(employment_id(31))
+    return _CONFIGURATION.format(
+        secrets=secrets,
+        url=sandbox.directory_url,
+        base=SUFFIX,
+        default_policy=DEFAULT_POLICY,
+        act=company.act.name,
+        verify=company.verify.name,
+        canary=company.canary,
+        stays=company.name_of(manager),
+        hr=sandbox.human_resources_url,
+        hr_canary=employment_id(1),
+        escrow=new_escrow().recipient,
+        origin=ORIGIN,
+        factor=FACTOR,
+    )

@@ -1,0 +1,164 @@
+"""Progress of a case for people: a live picture for a terminal, plain lines for everything else.
+
+Called by `case watch` and the demo with the views that the API gives. Pure: it keeps what it has
+shown, reads no clock and speaks to nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from reconcile.views import CaseView, OperationView, QuestionView
+
+STEPS: Final = {
+    "confirm": "HR asked",
+    "survey": "survey",
+    "contain": "contain",
+    "preserve": "preserve",
+    "transfer": "transfer",
+    "revoke": "revoke",
+    "verify_first": "1st re-read",
+    "verify_second": "2nd re-read",
+    "destroy": "destroy",
+    "restore": "put back",
+}
+"""Steps in the order people think of them, in words."""
+EFFECTS: Final = {
+    "done": "done",
+    "already": "found done",
+    "pending": "pending",
+    "calling": "calling",
+    "planned": "planned",
+    "refused": "refused",
+    "open": "open",
+}
+"""States of the effect on one holding, in words; "done" and "found done" are never added up."""
+_STATES: Final = {"todo": ("· waits", "yellow"), "done": ("✓ done", "green"),
+                  "failed": ("✗ gave up", "red")}  # fmt: skip
+_BAR: Final = 30
+
+
+def picture(view: CaseView, now: datetime) -> RenderableType:
+    """The whole case on one screen."""
+    parts: list[RenderableType] = [_head(view, now), _bar(view), Text(), _operations(view)]
+    waiting = [question for question in view.questions if not question.answer]
+    if waiting:
+        parts += [Text(), *(_question(question) for question in waiting)]
+    held = [hold for hold in view.holds if not hold.released]
+    parts += [Text(f"held ({hold.kind}): {hold.reason}", style="bold red") for hold in held]
+    return Group(*parts)
+
+
+def _head(view: CaseView, now: datetime) -> Text:
+    case = view.summary
+    text = Text()
+    text.append(f"{case.id[:14]}…  " if len(case.id) > len("C-0123456789ab") else f"{case.id}  ")
+    text.append(f"{view.person_name or case.employment_id} ({case.employment_id})  ", style="bold")
+    text.append(case.state.value, style="bold green" if case.state == "closed" else "bold cyan")
+    text.append(f"  access {clock_words(case.access_end, now)}")
+    text.append(f"  policy {view.policy_name}", style="dim")
+    return text
+
+
+def clock_words(access_end: datetime, now: datetime) -> str:
+    """How far the end of access is from now."""
+    gap = access_end - now
+    return f"ends in {span(gap)}" if gap > timedelta(0) else f"ended {span(-gap)} ago"
+
+
+def span(gap: timedelta) -> str:
+    """A length of time as people say it: ``2 d 3 h``, ``4 min 5 s``, ``0.8 s``."""
+    seconds = gap.total_seconds()
+    if seconds < 10:  # noqa: PLR2004 - below ten seconds a tenth is news
+        return f"{seconds:.1f} s"
+    parts, rest = [], int(seconds)
+    for name, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(f"{count} {name}")
+    return " ".join(parts[:2])
+
+
+def _bar(view: CaseView) -> Table:
+    case = view.summary
+    row = Table.grid(padding=(0, 1))
+    bar = ProgressBar(total=max(case.checks, 1), completed=case.passed, width=_BAR)
+    row.add_row(bar, f"{case.percent} %", f"{case.passed} of {case.checks} checks of closure")
+    return row
+
+
+def _operations(view: CaseView) -> Table:
+    table = Table("system", "step", "state", "holdings", "waits for", box=None, pad_edge=False)
+    order = {step: number for number, step in enumerate(STEPS)}
+    for operation in sorted(view.operations, key=lambda o: (o.system, order.get(o.step, 99))):
+        words, style = _STATES.get(operation.state, (operation.state, ""))
+        table.add_row(
+            operation.system,
+            STEPS.get(operation.step, operation.step),
+            Text(words, style=style),
+            counted(operation.counts),
+            Text(operation.error or operation.waits, style="dim", overflow="ellipsis"),
+        )
+    return table
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """``28 done, 3 found done``: counts of effects, in words."""
+    known = [f"{counts[key]} {words}" for key, words in EFFECTS.items() if counts.get(key)]
+    other = [f"{number} {key}" for key, number in counts.items() if key not in EFFECTS]
+    return ", ".join([*known, *other])
+
+
+def _question(question: QuestionView) -> Text:
+    text = Text(f"? {question.words}", style="bold yellow")
+    where = f"  [{question.system}] " if question.system else "  "
+    choices = " | ".join(question.options) or "a short text"
+    text.append(f"{where}{question.id}  ({choices})", style="dim")
+    return text
+
+
+@dataclass(slots=True)
+class Teller:
+    """Tells what is new since it was last asked, one line each: for pipes, logs and CI."""
+
+    _operations: dict[int, str] = field(default_factory=dict)
+    _questions: dict[str, str] = field(default_factory=dict)
+    _holds: set[tuple[str, bool]] = field(default_factory=set)
+    _state: str = ""
+
+    def news(self, view: CaseView) -> Iterator[str]:
+        """Lines about what changed."""
+        if view.summary.state.value != self._state:
+            self._state = view.summary.state.value
+            yield f"case      {self._state} ({view.summary.percent} %)"
+        for operation in view.operations:
+            line = self._operation(operation)
+            if self._operations.get(operation.seq) != line:
+                self._operations[operation.seq] = line
+                yield line
+        for question in view.questions:
+            if self._questions.get(question.id) != question.answer:
+                self._questions[question.id] = question.answer
+                by = f" by {question.answered_by}" if question.answered_by else ""
+                said = f"answered '{question.answer}'{by}" if question.answer else "asked"
+                yield f"question  {said}: {question.words}"
+        for hold in view.holds:
+            if (hold.id, hold.released) not in self._holds:
+                self._holds.add((hold.id, hold.released))
+                yield f"hold      {'released' if hold.released else 'placed'}: {hold.reason}"
+
+    def _operation(self, operation: OperationView) -> str:
+        word = STEPS.get(operation.step, operation.step)
+        held = counted(operation.counts)
+        state = _STATES.get(operation.state, (operation.state, ""))[0].partition(" ")[2]
+        rest = f": {held}" if held else ""
+        error = f" ({operation.error})" if operation.error else ""
+        return f"{operation.system:<10}{word} {state or operation.state}{rest}{error}"
