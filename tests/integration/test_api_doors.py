@@ -21,6 +21,7 @@ from fastapi import FastAPI
 
 from config import Settings, load
 from config.settings import Http
+from deprovisioner.api.patience import PatientProtocol
 from deprovisioner.api.serving import Doors, DoorTaken
 from deprovisioner.wiring import open_house
 from reconcile.evidence.keys import SigningKey
@@ -108,6 +109,21 @@ def test_settings_made_in_code_cannot_open_an_unencrypted_door(tmp_path: Path) -
     with pytest.raises(DoorTaken, match="without TLS"):
         Doors(FastAPI(), outside, tmp_path / "s.sock").open()
     assert not (tmp_path / "s.sock").exists()
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: "])
+def test_a_client_that_sends_no_request_is_hung_up_on(
+    tmp_path: Path, sent: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Idle connections would keep everybody else out; one that asks in time is served."""
+    monkeypatch.setattr(PatientProtocol, "seconds", 0.3)
+    with running_doors(tmp_path) as visitor:
+        with socket.create_connection(("127.0.0.1", visitor.port), timeout=10) as idle:
+            idle.sendall(sent)
+            assert idle.recv(4096) == b""
+        client = visitor.as_(None)
+        assert client.get("/healthz").status_code == 200
+        assert client.get("/healthz").status_code == 200
 
 
 def test_tls_is_served(tmp_path: Path) -> None:

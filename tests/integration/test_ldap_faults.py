@@ -180,7 +180,10 @@ def test_server_away_is_transient(slapd: Slapd) -> None:
 
 def test_frozen_server_is_transient(slapd: Slapd) -> None:
     """An answer that does not come in time decides nothing, on an old and on a new connection."""
-    slow: dict[str, Any] = {"receive_timeout": dt.timedelta(seconds=1), "connect_timeout": dt.timedelta(seconds=1)}
+    slow: dict[str, Any] = {
+        "receive_timeout": dt.timedelta(seconds=1),
+        "connect_timeout": dt.timedelta(seconds=1),
+    }
     connector = connect(slapd, Credential.VERIFY, **slow)
     account = account_of(connector)
     slapd.freeze()

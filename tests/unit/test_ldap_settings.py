@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from connectors.contract import Credential, Stage, Strength, kind
@@ -97,6 +99,17 @@ def test_special_bases_below_people_are_read_once() -> None:
 
     assert inside.account_bases == (f"ou=people,{BASE}",)
     assert beside.account_bases == (f"ou=people,{BASE}", f"ou=admins,{BASE}")
+
+
+def test_documented_example_loads() -> None:
+    """What docs/connectors/ldap.md tells operators to write is accepted as it stands."""
+    page = Path(__file__).parents[2] / "docs" / "connectors" / "ldap.md"
+    example = page.read_text("utf-8").split("```yaml\n")[1].split("```")[0]
+
+    (system,) = yaml.safe_load(example)["systems"].values()
+
+    assert system["type"] == "ldap"
+    assert Settings.model_validate(system["settings"]).account_bases == (f"ou=people,{BASE}",)
 
 
 def card_of(**changed: Any) -> Any:

@@ -12,6 +12,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import ldap3
+from ldap3.core.exceptions import LDAPException
 
 from connectors.conformance.rig import Situation
 from connectors.contract import Credential, Holding, Json, Subject
@@ -61,7 +62,7 @@ class DirectoryRig:
         self._leaver = LEAVER
         self._changed: dict[str, Any] = {
             "url": meddler.url,
-            "receive_timeout": dt.timedelta(seconds=3),
+            "receive_timeout": dt.timedelta(seconds=2),
         }
         self._clock_offset = dt.timedelta(0)
 
@@ -151,6 +152,7 @@ class DirectoryRig:
 
     def _bring_about(self, situation: Situation, undo: contextlib.ExitStack) -> None:
         directory = self._directory
+        undo.callback(self._well_again)
         if situation is Situation.UNREACHABLE:
             directory.stop()
             undo.callback(directory.start)
@@ -174,6 +176,11 @@ class DirectoryRig:
             undo.enter_context(self._limited_to_one())
         else:
             raise AssertionError(situation)
+
+    def _well_again(self) -> None:
+        """The next check starts on a server that answers."""
+        people_are_there = lambda: bool(self._directory.read(CANARY, "uid"))  # noqa: E731 - one line
+        wait_until(people_are_there, 20, forgive=(OSError, LDAPException))
 
     def _spoil(self, undo: contextlib.ExitStack, **how: Any) -> None:
         for name, value in how.items():
