@@ -18,9 +18,11 @@ from typing import Final
 import structlog
 
 from config.settings import LogFormat, Settings
+from connectors.secret import SecretUnavailable
 from deprovisioner import logs
 from deprovisioner.api.app import make_app
 from deprovisioner.api.serving import Doors
+from deprovisioner.intake.signature import key_of
 from deprovisioner.publishing import Publisher
 from deprovisioner.wiring import CannotStart, House, open_house
 from reconcile.store.ledger import LedgerRefused
@@ -58,8 +60,19 @@ class Daemon:
         runner = self.house.runner(self.engine.lease)
         self.engine.start(self.house.reconciler.reconcile, runner.run)
         self.publisher.start()
+        self._look_at_webhook_secrets()
         self.doors.open()
         _log.info("daemon.ready", node=self.engine.node, mode=self.house.settings.mode.value)
+
+    def _look_at_webhook_secrets(self) -> None:
+        """Say at once what would otherwise be said at the first delivery. No reason not to start:
+        cases under way matter more than new ones.
+        """
+        for number, secret in enumerate(self.house.settings.webhooks.secrets):
+            try:
+                key_of(secret)
+            except SecretUnavailable as error:
+                _log.error("intake.secret_unavailable", number=number, reason=str(error))
 
     def stop(self, drain: timedelta) -> bool:
         """Drain within a bound. False: something still ran, so leave with ``os._exit``."""

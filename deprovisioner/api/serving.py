@@ -22,6 +22,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from config.settings import Http, is_loopback
+from deprovisioner.api.patience import PatientProtocol
 
 _BACKLOG: Final = 128
 _CONNECTIONS: Final = 512
@@ -96,7 +97,7 @@ class Doors:
     def _server(self, *, tls: bool) -> uvicorn.Server:
         config = uvicorn.Config(
             self._app,
-            http="h11",
+            http=PatientProtocol,
             ws="none",
             loop="asyncio",
             lifespan="off",
