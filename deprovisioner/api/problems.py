@@ -152,7 +152,7 @@ _KINDS: Final[tuple[tuple[type[Exception], Kind], ...]] = (
     (ReconcileError, CONFLICT),
     (NotPublished, NOT_PUBLISHED),
     (AccessEndError, UNUSABLE),
-    (SelectionError, CONFLICT),
+    (SelectionError, UNAVAILABLE),  # our policies, not the sender's event: it may come again
 )
 """Whose messages are made to be shown: they hold no personal data."""
 

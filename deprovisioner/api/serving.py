@@ -24,6 +24,7 @@ from fastapi import FastAPI
 from config.settings import Http, is_loopback
 from deprovisioner.api.patience import PatientProtocol
 
+_OURS_ONLY: Final = 0o600
 _BACKLOG: Final = 128
 _CONNECTIONS: Final = 512
 _HURRY: Final = 5
@@ -137,14 +138,14 @@ def _unix_listener(path: Path) -> Iterator[socket.socket]:
     """Bind with mode 0600 from its first instant; a socket that nobody listens on is replaced."""
     _clear_stale(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
+    # Linux gives the file the mode of the unbound socket; a umask would be that of all threads.
+    os.fchmod(listener.fileno(), _OURS_ONLY)
     try:
         listener.bind(str(path))
+        path.chmod(_OURS_ONLY)
     except OSError as error:
         listener.close()
         raise DoorTaken(f"cannot make the socket {path}: {error.strerror}") from error
-    finally:
-        os.umask(before)
     try:
         listener.listen(_BACKLOG)
         yield listener
