@@ -6,14 +6,17 @@ Called by the connector's ``probe``.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import timedelta
 from typing import Final
 
 from connectors.contract import Credential, Probe
+from connectors.ldap import watched
 from connectors.ldap.directory import PPOLICY_CONTROL, Directory
 from connectors.ldap.references import ROWS
 from connectors.ldap.settings import Product
 
+_CLOCK: Final = timedelta(seconds=30)
+"""Servers show whole seconds; more than this apart is a clock nobody looks after."""
 _PROVEN: Final = (*(row.attribute for row in ROWS), "sshPublicKey")
 
 
@@ -24,7 +27,8 @@ def probe(directory: Directory) -> Iterator[Probe]:
     yield _base(directory)
     yield from _canaries(directory)
     yield _lock(directory)
-    yield Probe("clock", holds=True, detail=f"ours reads {_stamp(directory.clock())}")
+    if directory.settings.read_sessions:
+        yield _clock(directory)
     yield _coverage(directory)
 
 
@@ -74,5 +78,17 @@ def _coverage(directory: Directory) -> Probe:
     return Probe("canary coverage", holds=True, detail=f"{who} identity; {words}".rstrip("; "))
 
 
-def _stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds")
+def _clock(directory: Directory) -> Probe:
+    """Compare with the server's clock, which only the monitor shows."""
+    base = directory.settings.monitor_base
+    dn, attribute = base, "currentTime"
+    if directory.product is Product.OPENLDAP:
+        dn, attribute = f"cn=Current,cn=Time,{base}", "monitorTimestamp"
+    entry = directory.session.read(dn, [attribute])
+    shown = watched.instant(entry.text(attribute)) if entry else None
+    if shown is None:
+        advice = f"give read rights on {attribute} of {dn}"
+        return Probe("clock", holds=False, advice=advice)
+    apart = abs(directory.clock() - shown)
+    advice = "" if apart <= _CLOCK else "set the clocks by NTP: evidence carries their times"
+    return Probe("clock", apart <= _CLOCK, f"{apart.total_seconds():.0f} s apart", advice)

@@ -103,15 +103,16 @@ def contain(
         for holding in holdings
     )
     changes = _containing(directory, current, lock=lock, scramble=scramble, random=random)
-    if changes:
-        _modify(directory, current.entry.dn, changes)
+    replaced = _modify(directory, current.entry.dn, changes) if changes else None
     after = _current(directory, account)
     if after is None:
         raise Transient("contain: the entry vanished while it was changed")
     if any(_undone(change, after.entry) for change in changes):
         raise Transient("contain: answered with success, read back unchanged", code="ldap:silent")
     return [
-        _contained(directory, holding, current, after, scrambled=scramble, wrote=bool(changes))
+        _contained(
+            directory, holding, replaced or current, after, scrambled=scramble, wrote=bool(changes)
+        )
         for holding in holdings
     ]
 
@@ -246,15 +247,20 @@ def _host_side(directory: Directory, entry: Entry) -> list[Change]:
     return changes
 
 
-def _modify(directory: Directory, dn: str, changes: list[Change]) -> None:
-    """One modify. An entry that cannot carry a password is locked without one."""
+def _modify(directory: Directory, dn: str, changes: list[Change]) -> SignIn | None:
+    """One modify. An entry that cannot carry a password is locked without one.
+
+    Returns the state it replaced, from the same atomic request, where the server can say so.
+    """
+    session = directory.session
     try:
-        directory.session.modify(dn, changes)
+        before = session.modify(dn, changes, before=STATE)
     except Refused as error:
         others = [change for change in changes if change.attribute != "userPassword"]
         if error.code != "ldap:65" or not others or len(others) == len(changes):
             raise
-        directory.session.modify(dn, others)
+        before = session.modify(dn, others, before=STATE)
+    return read(directory, before) if before is not None else None
 
 
 def _undone(change: Change, after: Entry) -> bool:
@@ -282,7 +288,7 @@ def _contained(
 ) -> Effect:
     read_back = _readable(after.entry)
     if holding.kind == PASSWORD:
-        lost = "" if before.entry.values("userPassword") else "the password hash was not readable"
+        lost = _lost(before.entry, holding)
         if not scrambled:
             return Effect(holding.key, Outcome.ALREADY, read_back, lost=lost)
         why = "" if after.locked else _CANNOT_LOCK + "; only the password was scrambled"
@@ -295,6 +301,16 @@ def _contained(
         return Effect(holding.key, Outcome.ALREADY, read_back)
     proof = proof_of_lock(directory, after.entry.dn)
     return Effect(holding.key, Outcome.DONE, read_back | ({"bind probe": proof} if proof else {}))
+
+
+def _lost(replaced: Entry, holding: Holding) -> str:
+    """Say what undo will not have: a hash nobody could read, or one that is newer than stored."""
+    hashes = replaced.values("userPassword")
+    if not hashes:
+        return "the password hash was not readable"
+    stored = unpack(holding.restore, "userPassword")
+    newer = not set(hashes) <= set(stored) and not all(is_scramble(one) for one in hashes)
+    return "the password was changed after it was stored" if stored and newer else ""
 
 
 def _readable(entry: Entry) -> dict[str, Json]:

@@ -96,7 +96,7 @@ def _openldap_connections(
         if identity.is_dn(entry.text("monitorConnectionAuthzDN")):
             started = entry.text("monitorConnectionStartTime")
             number = entry.text("monitorConnectionNumber")
-            yield f"{number}:{started}", _instant(entry.text("monitorConnectionActivityTime"))
+            yield f"{number}:{started}", instant(entry.text("monitorConnectionActivityTime"))
 
 
 def _389_connections(
@@ -119,8 +119,9 @@ def _flat(text: str) -> str:
     return _SPACES.sub(r"\1", text).casefold()
 
 
-def _instant(text: str) -> datetime | None:
+def instant(text: str) -> datetime | None:
+    """Read a generalized time as monitors write it; ``None`` for anything else."""
     try:
         return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
-    except ValueError:  # absent or another form: the caller counts from now
+    except ValueError:  # absent, or another form
         return None

@@ -5,6 +5,7 @@ The world is read by root past the connector; on OpenLDAP the accesslog is a sec
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import ldap3
@@ -17,6 +18,7 @@ from tests.support.peers.connecting import (
     SUCCESSOR_SUBJECT,
     account_of,
     connect,
+    now,
     survey_of,
 )
 from tests.support.peers.population import (
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 pytest_plugins = ("tests.support.peers.fixtures",)
 pytestmark = pytest.mark.peers
 
+HOUR = timedelta(hours=1)
 EXPECTED = {
     ("account.person", "lmeyer"),
     ("credential.password", "password"),
@@ -346,6 +349,23 @@ def test_probe_holds_on_a_healthy_directory(case: Case) -> None:
         assert [line.check for line in connector.probe() if not line.holds] == []
 
 
+def test_probe_compares_clocks(case: Case) -> None:
+    """A daemon whose clock is an hour off is told so; evidence carries its times."""
+    monitor = "cn=monitor" if case.directory.product == "389ds" else "cn=Monitor"
+    watching: dict[str, Any] = {"read_sessions": True, "monitor_base": monitor}
+    right = connect(case.directory, Credential.ACT, **watching)
+    wrong = connect(case.directory, Credential.ACT, lambda: now() + HOUR, **watching)
+
+    clocks = [
+        next(line.holds for line in connector.probe() if line.check == "clock")
+        for connector in (right, wrong)
+    ]
+    right.close()
+    wrong.close()
+
+    assert clocks == [True, False]
+
+
 def test_open_connection_is_seen_and_named_a_duty(case: Case) -> None:
     """A connection bound before the lock survives it: reported, with the task for a person."""
     monitor = "cn=monitor" if case.directory.product == "389ds" else "cn=Monitor"
@@ -411,6 +431,21 @@ def test_later_password_change_opens_the_account_and_is_seen(slapd_case: Case) -
     effects = slapd_case.actor.contain(slapd_case.account, bundle)
     assert {one.outcome for one in effects} == {Outcome.DONE}
     assert not slapd_case.directory.binds(LEAVER, "Another-password-5")
+
+
+def test_password_changed_since_it_was_stored_is_said_to_be_lost(slapd_case: Case) -> None:
+    """The pre-read of the very modify shows that undo would bring back an older password."""
+    bundle = slapd_case.of("account", "credential.password")
+    slapd_case.directory.modify(
+        LEAVER, {"userPassword": [(ldap3.MODIFY_REPLACE, ["Another-password-5"])]}
+    )
+
+    _, password = slapd_case.actor.contain(slapd_case.account, bundle)
+
+    assert (password.outcome, password.lost) == (
+        Outcome.DONE,
+        "the password was changed after it was stored",
+    )
 
 
 def test_account_that_cannot_be_locked_is_said_to_be_open(slapd: Slapd) -> None:

@@ -8,8 +8,10 @@ machine is edited.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import re
 import shutil
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +26,7 @@ from tests.support.peers.processes import ServerProcess, free_port, need, need_r
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_LOCK = Path(tempfile.gettempdir()) / "deprovisioner-389ds.lock"
 _WITHOUT_SYSTEMD = """
 import runpy, sys
 import lib389.paths
@@ -194,4 +197,11 @@ class ThreeEightNine(Directory):
         target.chmod(0o644)
 
     def _tool(self, *command: str) -> None:
-        run(["/usr/bin/python3", "-c", _WITHOUT_SYSTEMD, *command], 300, self._log)
+        """Run one of the server's tools; never two at once on a machine.
+
+        All instances of a machine share one certificate authority, which the tools make with the
+        first instance and delete with the last.
+        """
+        with _LOCK.open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            run(["/usr/bin/python3", "-c", _WITHOUT_SYSTEMD, *command], 300, self._log)
