@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from connectors.contract import Card
 from deprovisioner.api import problems
 from deprovisioner.api.access import SystemsReader, TokenAdmin
-from deprovisioner.api.cases import Here
+from deprovisioner.api.cases import ID, Here
 from deprovisioner.api.problems import ProblemError, documented
 from reconcile.facts import Step
 from reconcile.principals import Role
@@ -93,9 +93,7 @@ def list_tokens(house: Here, _who: TokenAdmin) -> tuple[Token, ...]:
     status_code=204,
     responses=documented(*_GUARDED, problems.UNKNOWN_QUESTION, problems.UNUSABLE),
 )
-def revoke_token(
-    house: Here, _who: TokenAdmin, token_id: Annotated[str, Path(max_length=64)]
-) -> None:
+def revoke_token(house: Here, _who: TokenAdmin, token_id: Annotated[str, Path(pattern=ID)]) -> None:
     """End a token at once."""
     house.desk.revoke_token(token_id)
 

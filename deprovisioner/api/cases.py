@@ -20,7 +20,7 @@ from connectors.contract import Stage
 from deprovisioner.api import problems
 from deprovisioner.api.access import Actor, Decider, Reader
 from deprovisioner.api.problems import documented
-from deprovisioner.intake.canonical import PersonData, person_of
+from deprovisioner.intake.canonical import LINE, PersonData, person_of
 from deprovisioner.wiring import House
 from reconcile.views import CaseSummary, CaseView, Preview, RecordView
 
@@ -49,8 +49,11 @@ def _house(request: Request) -> House:
 
 
 Here = Annotated[House, Depends(_house)]
-CaseId = Annotated[str, Path(min_length=1, max_length=64, description="The id of a case.")]
-Words = Annotated[str, Field(min_length=1, max_length=500)]
+ID: Final = r"^[A-Za-z0-9._-]{1,64}$"
+CaseId = Annotated[str, Path(pattern=ID, description="The id of a case.")]
+PartId = Annotated[str, Path(min_length=1, max_length=512, pattern=LINE)]
+"""The id of a question or a hold; connectors' native ids may be part of it, slashes too."""
+Words = Annotated[str, Field(min_length=1, max_length=500, pattern=LINE)]
 
 
 class _Body(BaseModel):
@@ -85,14 +88,14 @@ class Held(BaseModel):
 class Release(_Body):
     """``bound_to`` repeats the plan's hash as seen: nobody releases what they did not see."""
 
-    bound_to: Annotated[str, Field(max_length=128)]
+    bound_to: Annotated[str, Field(max_length=128, pattern=LINE)]
 
 
 class Approval(_Body):
     """Approves one stage for exactly the plan that was seen."""
 
     stage: Stage
-    bound_to: Annotated[str, Field(min_length=1, max_length=128)]
+    bound_to: Annotated[str, Field(min_length=1, max_length=128, pattern=LINE)]
 
 
 @router.get("/v1/cases", responses=documented(*_READ))
@@ -101,9 +104,9 @@ def list_cases(
     _who: Reader,
     *,
     open_only: bool = False,
-    employment_id: Annotated[str, Query(max_length=256)] = "",
+    employment_id: Annotated[str, Query(max_length=256, pattern=LINE)] = "",
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    before: Annotated[str, Query(max_length=64)] = "",
+    before: Annotated[str, Query(pattern="^[A-Za-z0-9._-]{0,64}$")] = "",
 ) -> CaseList:
     """List cases, newest first; all of one employment when ``employment_id`` is given."""
     if employment_id:
@@ -155,7 +158,7 @@ def _chunks(file: BinaryIO) -> Iterator[bytes]:
     responses=documented(*_WRITE),
 )
 def answer_question(
-    house: Here, who: Actor, case_id: CaseId, question_id: str, body: Answer
+    house: Here, who: Actor, case_id: CaseId, question_id: PartId, body: Answer
 ) -> None:
     """Answer a question, or confirm that a duty was done."""
     house.desk.answer(case_id, question_id, body.answer, principal=who.name)
@@ -172,7 +175,9 @@ def place_hold(house: Here, who: Actor, case_id: CaseId, body: NewHold) -> Held:
     status_code=204,
     responses=documented(*_WRITE, problems.STALE),
 )
-def release_hold(house: Here, who: Decider, case_id: CaseId, hold_id: str, body: Release) -> None:
+def release_hold(
+    house: Here, who: Decider, case_id: CaseId, hold_id: PartId, body: Release
+) -> None:
     """Release a hold; a tripped brake needs two different people (Law 5)."""
     house.desk.release(case_id, hold_id, body.bound_to, principal=who.name)
 

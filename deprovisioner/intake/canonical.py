@@ -70,8 +70,12 @@ def _zone(value: object) -> str:
     return value
 
 
-Text = Annotated[str, StringConstraints(max_length=256, strip_whitespace=True)]
-Needed = Annotated[str, StringConstraints(min_length=1, max_length=256, strip_whitespace=True)]
+LINE: Final = r"^[^\x00-\x1f\x7f-\x9f]*$"
+"""Text without control characters: PostgreSQL has no NUL, and a line break forges a second line."""
+Text = Annotated[str, StringConstraints(max_length=256, strip_whitespace=True, pattern=LINE)]
+Needed = Annotated[
+    str, StringConstraints(min_length=1, max_length=256, strip_whitespace=True, pattern=LINE)
+]
 Email = Annotated[str, StringConstraints(max_length=320, pattern=r"^([^@\s]+@[^@\s]+)?$")]
 CivilDate = Annotated[date, BeforeValidator(_civil_date)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from deprovisioner.api.access import GRANTS, Permission
 from reconcile.principals import Role
@@ -49,6 +52,7 @@ ROUTES: dict[tuple[str, str], tuple[Permission, str, object]] = {
     ("post", "/v1/tokens"): (Permission.TOKENS, "/v1/tokens", {"principal": "x", "role": "hr"}),
     ("delete", "/v1/tokens/{token_id}"): (Permission.TOKENS, "/v1/tokens/none", None),
 }
+WORDS = {"subject", "employment_id", "dates", "answer", "reason", "bound_to", "stage", "urgency"}
 ELSEWHERE = {("post", "/v1/terminations"), ("get", "/healthz"), ("get", "/readyz")}
 
 
@@ -57,6 +61,12 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
     """One house at rest for the whole file."""
     with running_doors(tmp_path_factory.mktemp("access")) as visitor:
         yield visitor
+
+
+@pytest.fixture(scope="module")
+def approver(door: Visitor) -> httpx.Client:
+    """Who may do everything with cases."""
+    return door.as_(Role.APPROVER)
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +154,13 @@ def test_a_token_is_stored_as_a_hash_only(door: Visitor) -> None:
         ("post", "/v1/cases/c/holds", {"reason": "x"}, (404, "unknown-case")),
         ("get", "/v1/cases/c", None, (404, "unknown-case")),
         ("get", "/v1/cases/" + "c" * 65, None, (422, "unusable")),
+        ("get", "/v1/cases/%00", None, (422, "unusable")),
+        ("get", "/v1/cases?employment_id=%00", None, (422, "unusable")),
+        ("get", "/v1/cases?before=%00", None, (422, "unusable")),
+        ("post", "/v1/cases/c/questions/%00", {"answer": "done"}, (422, "unusable")),
+        ("post", "/v1/cases/c/questions/q", {"answer": "\0"}, (422, "unusable")),
+        ("post", "/v1/cases/c/holds", {"reason": "a\nb"}, (422, "unusable")),
+        ("post", "/v1/plan", {"subject": {"employment_id": "E\0"}}, (422, "unusable")),
         ("get", "/v1/cases?limit=0", None, (422, "unusable")),
         ("get", "/v1/nothing", None, (404, "not-found")),
         ("put", "/v1/cases", None, (405, "method-not-allowed")),
@@ -222,3 +239,34 @@ def test_a_case_can_be_held_and_released(door: Visitor) -> None:
     assert approver.post(release, json={"bound_to": seen}).status_code == 204
     (held,) = approver.get(f"/v1/cases/{case_id}").json()["holds"]
     assert held["released"]
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(sorted(WORDS)) | st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=60)
+@given(
+    route=st.sampled_from(sorted(r for r in ROUTES if r[0] == "post" and "token" not in r[1])),
+    body=ANY_JSON,
+)
+def test_no_body_makes_it_fail(
+    approver: httpx.Client, route: tuple[str, str], body: object
+) -> None:
+    """Whatever is posted: an answer of the table, never a 500."""
+    answer = approver.request(route[0], ROUTES[route][1], content=json.dumps(body).encode(),
+                            headers={"Content-Type": "application/json"})  # fmt: skip
+    assert answer.status_code < 500, answer.text
+
+
+def test_half_a_character_is_refused(approver: httpx.Client) -> None:
+    """A lone surrogate is JSON by the letter and text nowhere."""
+    answer = approver.post("/v1/cases/c/holds", content=b'{"reason": "\\ud800"}',
+                           headers={"Content-Type": "application/json"})  # fmt: skip
+    assert problem(answer) == (422, "unusable")
