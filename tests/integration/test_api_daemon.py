@@ -15,7 +15,7 @@ from deprovisioner.intake.canonical import read
 from deprovisioner.wiring import CannotStart, open_house
 from reconcile.evidence.verify import verify_bundle
 from reconcile.principals import Role
-from tests.support.databases import fresh_url
+from tests.support.databases import BOTH, fresh_url
 from tests.support.house_rig import (
     database_at,
     event,
@@ -45,7 +45,10 @@ def quick(folder: Path) -> dict[str, object]:
     return {"policies": folder / "policies", "vault": vault_in(folder)}
 
 
-def test_a_termination_runs_to_its_bundle(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", BOTH)
+def test_a_termination_runs_to_its_bundle(
+    tmp_path: Path, kind: str, request: pytest.FixtureRequest
+) -> None:
     """Accepted, contained, asked about, revoked, verified twice, published, closed at 100 %."""
     with memory_world(tmp_path) as world:
         leaver = world.add_person("lver", employee_number="1042", names=["Lea Ver"])
@@ -54,7 +57,8 @@ def test_a_termination_runs_to_its_bundle(tmp_path: Path) -> None:
         world.give(leaver, Kind("data.home"), label="home", content=b"notes")
         for person in (leaver, other):
             world.give(person, Kind("grant.group"), native_id="g-dev", label="developers")
-        with running_daemon(tmp_path, **quick(tmp_path)) as visitor:
+        database = database_at(fresh_url(kind, tmp_path, request))
+        with running_daemon(tmp_path, database=database, **quick(tmp_path)) as visitor:
             operator = visitor.as_(Role.OPERATOR)
             case_id = visitor.deliver(event()).json()["case_id"]
 
