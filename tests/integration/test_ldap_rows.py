@@ -35,6 +35,7 @@ from tests.support.peers.population import (
 )
 from tests.support.peers.slapd import Slapd
 from tests.support.peers.three_eight_nine import ThreeEightNine
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -469,6 +470,51 @@ def test_account_that_cannot_be_locked_is_said_to_be_open(slapd: Slapd) -> None:
     assert _account_state(verifier, account) is HoldingState.LIVE
     actor.close()
     verifier.close()
+
+
+def test_last_member_that_refint_left_dangling_is_found(slapd_case: Case) -> None:
+    """The overlay cleans groups but leaves a last member: found and handed over all the same."""
+
+    def cleaned() -> bool:
+        members = slapd_case.directory.read(group("engineers"), "member")["member"]
+        return members == [SUCCESSOR.encode()]
+
+    slapd_case.directory.delete(LEAVER)
+    wait_until(cleaned, 10)
+
+    left = survey_of(slapd_case.actor, slapd_case.account).items
+    lonely = next(one for one in left if one.label == f"member of {group('lonely')}")
+    successor = account_of(slapd_case.actor, SUCCESSOR_SUBJECT)
+
+    assert lonely.sole
+    assert slapd_case.actor.transfer(slapd_case.account, [lonely], successor)[0].outcome is (
+        Outcome.DONE
+    )
+    assert slapd_case.actor.revoke(slapd_case.account, [lonely])[0].outcome is Outcome.DONE
+    assert slapd_case.directory.read(group("lonely"), "member")["member"] == [SUCCESSOR.encode()]
+
+
+def test_idle_timeout_makes_a_session_wait_not_close(slapd: Slapd) -> None:
+    """With the server's idle timeout known, containment waits for it and says until when."""
+    watcher = connect(slapd, Credential.ACT, read_sessions=True, idle_timeout=HOUR)
+    account = account_of(watcher)
+    with slapd.session(LEAVER, LEAVER_PASSWORD):
+        (session,) = (one for one in survey_of(watcher, account).items if one.kind == SESSION)
+        effect = watcher.contain(account, [session])[0]
+    watcher.close()
+
+    assert effect.outcome is Outcome.PENDING
+    assert effect.pending_until == session.residual_until
+    assert session.duty == ""
+
+
+def test_connection_from_before_the_lock_still_reads(case: Case) -> None:
+    """Why sessions are a kind of their own: the lock ends none that is open."""
+    with case.directory.session(LEAVER, LEAVER_PASSWORD) as open_connection:
+        case.actor.contain(case.account, case.of("account", "credential.password"))
+        open_connection.search(LEAVER, "(objectClass=*)", ldap3.BASE, attributes=["1.1"])
+
+        assert open_connection.result["result"] == 0
 
 
 def test_unknown_policy_is_settled_by_a_bind(slapd: Slapd) -> None:

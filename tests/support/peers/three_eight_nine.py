@@ -75,6 +75,7 @@ class ThreeEightNine(Directory):
         answers = folder / "instance.inf"
         answers.write_text(self._render(), "utf-8")
         self._log = folder / "tools.log"
+        self._remove_abandoned()
         self._tool("/usr/sbin/dscreate", "from-file", str(answers))
         self._only_loopback()
         self._add_schema()
@@ -179,6 +180,13 @@ class ThreeEightNine(Directory):
             root_password=self.root_password,
             suffix=SUFFIX,
         )
+
+    def _remove_abandoned(self) -> None:
+        """Take away instances whose test run was killed; their names end in its process id."""
+        for home in Path("/etc/dirsrv").glob("slapd-peer*"):
+            owner = home.name.removeprefix("slapd-peer")
+            if owner.isdigit() and not Path("/proc", owner).exists():
+                self._tool("/usr/sbin/dsctl", home.name.removeprefix("slapd-"), "remove", "--do-it")
 
     def _only_loopback(self) -> None:
         configuration = self._home / "dse.ldif"
