@@ -8,8 +8,10 @@ fails in a way nobody foresaw stays open with an error, it never disappears.
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -143,7 +145,14 @@ class OperationRunner:
         except Stopped as stopped:
             return Again(f"stopped: {stopped}", failed=False)
         except Exception as error:
-            log.exception("operation.failed", case=run.key.case_id, step=run.step.value)
+            # Law 10: its text may hold anything, so only its class and its place are said.
+            log.error(  # noqa: TRY400 - a traceback would print values
+                "operation.failed",
+                case=run.key.case_id,
+                step=run.step.value,
+                error=type(error).__name__,
+                at=place_of(error),
+            )
             return Again(f"unexpected {type(error).__name__}")
 
     def _record(self, run: Run, outcome: Finished | Again | Fault) -> None:
@@ -211,3 +220,9 @@ class OperationRunner:
         pace = self.estate.pace
         doubled: timedelta = pace.backoff * 2 ** min(max(failures - 1, 0), 20)
         return min(doubled, pace.backoff_cap)
+
+
+def place_of(error: BaseException) -> str:
+    """Say where an error came from, without any value: ``module:line``."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""

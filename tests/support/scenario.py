@@ -280,7 +280,7 @@ def scenario(
     database = Database.open(url or f"sqlite:///{folder / 'core.db'}")
     metadata.create_all(database.engine)
     world_name = str(folder)
-    world = MemoryWorld(clock=clock)
+    world = MemoryWorld(clock=clock, pause=lambda _seconds: None)
     MemoryWorld.register(world_name, world)
     sources = (*shipped_sources(), *policy_texts)
     counter = itertools.count(1)
