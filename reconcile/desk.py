@@ -26,7 +26,7 @@ from reconcile.showing import RELEASES_NEEDED, options_for, show_case, show_reco
 from reconcile.store.case_file import open_file
 from reconcile.store.evidence_log import NotPublished
 from reconcile.store.fact_rows import load_facts
-from reconcile.store.guard_rows import slots_of, take_slots
+from reconcile.store.guard_rows import INBOX, lock, slots_of, take_slots
 from reconcile.store.holding_rows import ACCEPTED, REJECTED, decide_account
 from reconcile.store.operation_rows import load_operations, reopen
 from reconcile.store.question_rows import (
@@ -72,11 +72,13 @@ class Desk:
     def receive(self, event: TerminationEvent, *, raw: bytes, principal: str) -> Receipt:
         """Take an event in: stored and applied, or neither. Raises :class:`NotAllowed`."""
         with self.database.begin() as connection:
+            lock(connection, INBOX)
             return self._reception(connection).take(event, raw, principal)
 
     def reject(self, event_id: str, *, raw: bytes, principal: str, problem: str) -> None:
         """Keep a delivery whose signature held and whose content cannot be used."""
         with self.database.begin() as connection:
+            lock(connection, INBOX)
             query = sa.select(inbox.c.event_id).where(inbox.c.event_id == event_id)
             if connection.scalar(query) is None:
                 self._reception(connection).store_raw(

@@ -20,7 +20,7 @@ from reconcile.policy_book import policy_of
 from reconcile.sealing import KeyDestroyed
 from reconcile.store.case_file import CaseFile, open_file, touch
 from reconcile.store.fact_rows import load_facts
-from reconcile.store.guard_rows import lock_brake, take_slots
+from reconcile.store.guard_rows import BRAKE, lock, take_slots
 from reconcile.store.operation_rows import (
     OperationKey,
     insert_operation,
@@ -80,7 +80,7 @@ class Reconciler:
             facts = self._facts(file)
             decision = decide(facts, file.now)
         if decision.admit or decision.braked:
-            lock_brake(connection)
+            lock(connection, BRAKE)
             facts = self._facts(file)
             decision = decide(facts, file.now)
         self._carry_out(file, facts, decision)

@@ -309,7 +309,8 @@ def _successors(data: PersonData) -> Iterator[Subject]:
         if "@" in who:
             yield Subject(employment_id="", emails=(who,))
         elif who:
-            yield Subject(employment_id=who)
+            # Where no HR can say who that is, systems are searched by it as a number.
+            yield Subject(employment_id=who, employee_number=who)
 
 
 def compose(data: TerminationData, *, source_event_id: str, at: datetime, source: str) -> bytes:

@@ -34,7 +34,9 @@ def confirm(run: Run) -> Finished | Again:
     person = run.transact(lambda file: file.person)
     employment = _read(run, hr, person.subject.employment_id)
     successors = (_read(run, hr, each) for each in _chain_ids(person, employment))
-    chain = tuple(each.subject() for each in successors if each is not None and _stays(each))
+    by_mail = tuple(each for each in person.chain if not each.employment_id)
+    known = tuple(each.subject() for each in successors if each is not None and _stays(each))
+    chain = by_mail + known  # a successor named by mail address is first in the chain
     return run.transact(lambda file: _answered(run, file, employment, chain))
 
 
@@ -56,8 +58,8 @@ def _stays(employment: Employment) -> bool:
 def _chain_ids(person: Person, employment: Employment | None) -> tuple[str, ...]:
     manager = (employment.manager if employment else "") or person.employment.manager
     own = person.subject.employment_id
-    ids = dict.fromkeys(each for each in (person.successor, manager) if each and each != own)
-    return tuple(ids)
+    named = (each for each in (person.successor, manager) if each and "@" not in each)
+    return tuple(dict.fromkeys(each for each in named if each != own))
 
 
 def _answered(

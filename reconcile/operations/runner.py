@@ -144,7 +144,7 @@ class OperationRunner:
             return Again("its time is over; it goes on at once", failed=False)
         except Stopped as stopped:
             return Again(f"stopped: {stopped}", failed=False)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the named place: it stays open
             # Law 10: its text may hold anything, so only its class and its place are said.
             log.error(  # noqa: TRY400 - a traceback would print values
                 "operation.failed",

@@ -13,28 +13,33 @@ import sqlalchemy as sa
 
 from reconcile.facts import Step
 from reconcile.store.instants import epoch, instant
+from reconcile.store.ledger import upsert
 from reconcile.store.schema import brake_slots, breakers, switches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 BRAKE: Final = "brake"
+INBOX: Final = "inbox"
 
 
-def lock_brake(connection: sa.Connection) -> None:
-    """Hold the row that serialises brake decisions until the transaction ends."""
-    query = sa.select(switches.c.name).where(switches.c.name == BRAKE).with_for_update()
+def lock(connection: sa.Connection, name: str) -> None:
+    """Hold the row that serialises one kind of decision over all nodes, until the commit.
+
+    ``BRAKE``: who gets the last slot of the window. ``INBOX``: which of two deliveries is first.
+    """
+    query = sa.select(switches.c.name).where(switches.c.name == name).with_for_update()
     if connection.scalar(query) is None:
-        message = "the row 'brake' of switches is missing: run the migrations"
+        message = f"the row {name!r} of switches is missing: run the migrations"
         raise LookupError(message)
 
 
 def ensure_switches(connection: sa.Connection, now: datetime) -> None:
-    """Create the rows the guards lock; the roof calls it after migrating."""
-    if connection.scalar(sa.select(switches.c.name).where(switches.c.name == BRAKE)) is None:
-        connection.execute(
-            sa.insert(switches).values(name=BRAKE, value="", set_by="", set_at=epoch(now))
-        )
+    """Create the rows the guards lock; the roof calls it after migrating, on every node."""
+    rows = [
+        {"name": name, "value": "", "set_by": "", "set_at": epoch(now)} for name in (BRAKE, INBOX)
+    ]
+    connection.execute(upsert(connection, switches).values(rows).on_conflict_do_nothing())
 
 
 def slots_used(connection: sa.Connection, since: datetime) -> dict[Step, int]:

@@ -98,14 +98,11 @@ def test_ready_while_it_runs_and_unready_without_a_lease(tmp_path: Path) -> None
         assert answer.json()["errors"] == ["the lease of this node is not fresh"]
 
 
-RACE = "the desk's first inserts race on PostgreSQL: some deliveries get 500 and must be repeated"
-
-
 @pytest.mark.parametrize(
     "kind",
     [
         "sqlite",
-        pytest.param("postgresql", marks=[pytest.mark.peers, pytest.mark.xfail(reason=RACE)]),
+        pytest.param("postgresql", marks=pytest.mark.peers),
     ],
 )
 def test_one_event_delivered_by_many_at_once_is_one_case(

@@ -37,7 +37,7 @@ class Killer:
         self._real = core.database.sure
         core.database.sure = self.sure  # type: ignore[method-assign]
         self._log = core.world._log
-        core.world._log = self.log  # type: ignore[method-assign]
+        core.world._log = self.log  # type: ignore[method-assign, assignment]
 
     @property
     def struck(self) -> bool:

@@ -15,7 +15,8 @@ from reconcile.case import CaseState
 from tests.support.scenario import Scenario, hire
 
 if TYPE_CHECKING:
-    from connectors.vaults.contract import Receipt
+    from connectors.contract import Connector, Credential
+    from connectors.vaults.contract import Receipt, Vault
 
 LATER = timedelta(hours=3)
 
@@ -110,11 +111,12 @@ def test_no_backup_no_revoke(core: Scenario) -> None:
     leaver, _ = hire(core.world)
     vault = core.estate.vault
     assert vault is not None
+    real: Vault = vault
 
     class LyingVault:
         """Stores, and fails every read-back."""
 
-        put, read, list, delete = vault.put, vault.read, vault.list, vault.delete
+        put, read, list, delete = real.put, real.read, real.list, real.delete
 
         def verify(self, _receipt: Receipt) -> None:
             """Find the object damaged."""
@@ -146,7 +148,7 @@ def test_an_unforeseen_error_leaves_the_operation_open(core: Scenario) -> None:
     hire(core.world)
     system = core.estate.systems["directory"]
 
-    def broken(_credential: object) -> object:
+    def broken(_credential: Credential) -> Connector:
         message = "lver has a secret"
         raise ZeroDivisionError(message)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,7 @@ def system(name: str = "ldap", **values: object) -> SystemFacts:
     """Configure a system that can do everything."""
     steps = frozenset(Step(stage.value) for stage in Stage) | {Step.RESTORE}
     facts = SystemFacts(name, CARD, steps, settle=timedelta(seconds=5))
-    return SystemFacts(**{**{n: getattr(facts, n) for n in facts.__slots__}, **values})  # type: ignore[arg-type]
+    return replace(facts, **values)  # type: ignore[arg-type]
 
 
 def case(systems: Sequence[SystemFacts], **values: object) -> CaseFacts:

@@ -91,7 +91,7 @@ def test_all_that_matters_arrives() -> None:
     assert event.person.dates.time_zone == "Asia/Shanghai"
     assert event.person.chain == (
         Subject(employment_id="", emails=("kim@example.com",)),
-        Subject(employment_id="E-7"),
+        Subject(employment_id="E-7", employee_number="E-7"),
     )
     assert event.person.legal_hold
     assert event.person.employment.role_key == "rd.engineer"
