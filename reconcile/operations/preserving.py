@@ -45,8 +45,11 @@ def preserve(run: Run) -> Finished | Again:
         seen = [holding for reading in readings for holding in reading.items]
         todo = run.transact(lambda file: _begin(run, file, seen), writing=True)
         recipient = run.transact(lambda file: _recipient(run, file)) if exports else ""
+        # Only what the policy wants kept leaves the system, and only what the card says it exports.
+        kept = [each for each in seen if each.key in todo]
+        data = [each for each in kept if supports(run.system.card, each.kind, Step.PRESERVE)]
         for account in accounts:
-            mine = [each for each in seen if each.account_id == account.native_id]
+            mine = [each for each in data if each.account_id == account.native_id]
             _export(run, connector, account, mine, recipient)
     finally:
         connector.close()
