@@ -108,11 +108,11 @@ class Housekeeping:
 
     def sweep(self) -> None:
         """Wake open cases that nobody touched: whatever was lost, our rows remember the case."""
-        minute = int(self._now().timestamp()) // 60
+        window = int(self._now().timestamp() / self._settings.sweep_after.total_seconds())
         with self._database.begin() as connection:
             stale = list(self._stale_cases(connection, self._settings.sweep_after))
             for case_id in stale:
-                self._jobs.wake(connection, case_id, f"sweep/{minute}")
+                self._jobs.wake(connection, case_id, f"sweep/{window}")
         if stale:
             _log.info("engine.swept", cases=len(stale))
 

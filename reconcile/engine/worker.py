@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
+import sqlalchemy as sa
 import structlog
 
 from reconcile.engine.bell import Bells
@@ -106,13 +107,20 @@ class Worker:
         raise JobEndedShort(type(fault).__name__) from None
 
     def _wake(self, key: str) -> None:
-        """Have the case look at the lost try; if this cannot be written, the sweep does it."""
+        """Have the case look at the lost try, once the database is back; else the sweep does it.
+
+        Waiting here also spares the library its own retries of the outcome, which slow down to a
+        minute: by then the database takes it at once.
+        """
         case_id, seq, number = key.rsplit("/", 2)
+
+        def write(connection: sa.Connection) -> None:
+            at = self._now() + _AFTER_A_LOSS
+            self._jobs.wake(connection, case_id, f"lost/{seq}/{number}", at)
+
         try:
-            with self._database.begin() as connection:
-                at = self._now() + _AFTER_A_LOSS
-                self._jobs.wake(connection, case_id, f"lost/{seq}/{number}", at)
-        except DatabaseUnavailable:
+            self._database.sure(write)
+        except DatabaseUnavailable:  # closed meanwhile: this process is leaving
             _log.warning("engine.job.lost_without_wake", key=key)
 
 

@@ -81,6 +81,8 @@ class Options:
     log: str
     outside: str
     call_seconds: float = 0.02
+    backup_calls: int = 1
+    """Calls in a row, without a write of ours between them, that a backup makes."""
     die_before_commit: int = 0
     linger: float = 0.0
     """Seconds that an operation of seq LATER takes on its first start: longer than its timeout."""
@@ -256,7 +258,8 @@ class TinyCore:
         if row.seq == LATER and row.starts == 1 and self.options.linger:
             time.sleep(self.options.linger)
         if row.seq != REVOKE:
-            self._call(row, "-", lambda: None)
+            for _ in range(self.options.backup_calls if row.seq == BACKUP else 1):
+                self._call(row, "-", lambda: None)
             flaky = row.seq == CONTAIN and row.starts == 1 and str(row.case_id).endswith("3")
             if flaky:
                 raise ConnectionError("one case in ten sees a handler raise, once")
