@@ -8,15 +8,14 @@ lock are one modify. Codes of the answers decide nothing; the re-read does (Law 
 from __future__ import annotations
 
 import base64
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from connectors._directory.entries import Change, Edit, Entry
-from connectors._directory.session import try_bind
 from connectors.contract import Account, Effect, Holding, HoldingState, Json, Outcome
 from connectors.faults import Missing, Refused, Transient
+from connectors.ldap import proof
 from connectors.ldap.card import PASSWORD
 from connectors.ldap.directory import PPOLICY_CONTROL, Directory
 from connectors.ldap.preimage import pack, unpack
@@ -38,8 +37,6 @@ STATE: Final = (
     "shadowExpire",
 )
 _IMAGE: Final = ("pwdAccountLockedTime", "nsAccountLock", "loginShell", "shadowExpire")
-UNWILLING_TO_PERFORM: Final = 53
-"""RFC 4511, 4.1.9."""
 _CANNOT_LOCK: Final = (
     "cannot lock: the effective password policy has no pwdLockout TRUE, or it is not known here"
 )
@@ -47,7 +44,7 @@ ACCOUNT_DUTY: Final = (
     "This directory cannot lock the account (no effective password policy with pwdLockout TRUE). "
     "Give it one, or confirm otherwise that it cannot bind."
 )
-_UNLOCK: Final = Change(Edit.REPLACE, "pwdAccountLockedTime")
+_LOCK: Final = "pwdAccountLockedTime"
 RandomBytes = Callable[[int], bytes]
 
 
@@ -81,7 +78,7 @@ def read(directory: Directory, entry: Entry) -> SignIn:
     asked = LOCKED_FOR_EVER in entry.values("pwdAccountLockedTime")
     lockable = _lockable(directory, entry)
     if asked and lockable is None:
-        lockable = _refused_as_locked(directory, entry.dn)
+        lockable = proof.refused_as_locked(directory, entry.dn)
     return SignIn(entry, locked=asked and lockable is True, lockable=bool(lockable))
 
 
@@ -107,7 +104,7 @@ def contain(
     after = _current(directory, account)
     if after is None:
         raise Transient("contain: the entry vanished while it was changed")
-    if any(_undone(change, after.entry) for change in changes):
+    if _undone(changes, after.entry):
         raise Transient("contain: answered with success, read back unchanged", code="ldap:silent")
     return [
         _contained(
@@ -126,12 +123,7 @@ def restore(directory: Directory, account: Account, holdings: Sequence[Holding])
     refused = ""
     changes = [change for one in holdings for change in _restoring(directory, current, one)]
     if any(change.attribute == "userPassword" for change in changes):
-        if any(holding.kind != PASSWORD for holding in holdings):
-            # OpenLDAP lifts the lock itself with the password; asking for it as well is answered
-            # noSuchAttribute, and nothing at all is written.
-            changes = [change for change in changes if change != _UNLOCK]
-        else:
-            changes += _keep_lock(directory, current)
+        changes = _with_right_lock(current, holdings, changes)
     if changes:
         refused = _modify_with_or_without_hash(directory, current.entry.dn, changes)
     after = _current(directory, account) or current
@@ -178,34 +170,6 @@ def _lockable(directory: Directory, entry: Entry) -> bool | None:
     return policy.text("pwdLockout").casefold() == "true"
 
 
-def _refused_as_locked(directory: Directory, dn: str) -> bool:
-    """Try a bind with a random password: does the server itself say that the account is locked?
-
-    Only asked when the lock attribute is set, so that it cannot lock a living account. OpenLDAP
-    says so in the password policy control where ``ppolicy_use_lockout`` is on.
-    """
-    password = secrets.token_urlsafe(2 * _RANDOM_BYTES)
-    answer = try_bind(directory.endpoint, dn, password, [PPOLICY_CONTROL])
-    return _says_locked(answer.controls.get(PPOLICY_CONTROL, b""))
-
-
-def _says_locked(answer: bytes) -> bool:
-    """``PasswordPolicyResponseValue`` with ``error [1] accountLocked (1)``, in BER."""
-    return answer[:1] == b"\x30" and answer.endswith(b"\x81\x01\x01")
-
-
-def proof_of_lock(directory: Directory, dn: str) -> str:
-    """Bind with a random password and name what the refusal proves; empty when nothing.
-
-    389-ds answers 53 for a locked account whatever the password; 49 proves nothing anywhere.
-    """
-    if directory.product is Product.OPENLDAP:
-        return "accountLocked" if _refused_as_locked(directory, dn) else ""
-    password = secrets.token_urlsafe(2 * _RANDOM_BYTES)
-    answer = try_bind(directory.endpoint, dn, password)
-    return "unwillingToPerform" if answer.code == UNWILLING_TO_PERFORM else ""
-
-
 # ------------------------------------------------------------------------------------ changing
 def _containing(
     directory: Directory, current: SignIn, *, lock: bool, scramble: bool, random: RandomBytes
@@ -227,7 +191,19 @@ def _locking(directory: Directory, current: SignIn) -> list[Change]:
         return [] if current.locked else [Change(Edit.REPLACE, "nsAccountLock", (b"true",))]
     if not directory.session.offers(PPOLICY_CONTROL):
         return []
-    return [Change(Edit.REPLACE, "pwdAccountLockedTime", (LOCKED_FOR_EVER,))]
+    return _lock_edits(current, (LOCKED_FOR_EVER,))
+
+
+def _lock_edits(current: SignIn, lock: tuple[bytes, ...]) -> list[Change]:
+    """Say what OpenLDAP's lock shall be after a request that may change the password too.
+
+    The overlay lifts a lock that is there with any new password, after our own edits, unless the
+    request deletes it outright. So a lock is deleted first and then added, never replaced: replaced
+    together with the password of a locked account, it is gone (measured, slapd 2.5.13).
+    """
+    held = current.entry.values(_LOCK)
+    edits = [Change(Edit.DELETE, _LOCK)] if held else []
+    return edits + ([Change(Edit.ADD, _LOCK, lock)] if lock else [])
 
 
 def _keep_lock(directory: Directory, current: SignIn) -> list[Change]:
@@ -260,12 +236,17 @@ def _modify(directory: Directory, dn: str, changes: list[Change]) -> SignIn | No
         if error.code != "ldap:65" or not others or len(others) == len(changes):
             raise
         before = session.modify(dn, others, before=STATE)
+    except Missing as error:
+        raise Transient("contain: the entry changed in between") from error
     return read(directory, before) if before is not None else None
 
 
-def _undone(change: Change, after: Entry) -> bool:
+def _undone(changes: list[Change], after: Entry) -> bool:
     """Our write is not there. A password cannot be compared: it is stored under a new salt."""
-    return change.attribute != "userPassword" and after.values(change.attribute) != change.values
+    meant = {change.attribute: change.values for change in changes}  # the last edit of each counts
+    return any(
+        after.values(name) != values for name, values in meant.items() if name != "userPassword"
+    )
 
 
 def _scrambled_already(current: SignIn, holding: Holding) -> bool:
@@ -299,8 +280,8 @@ def _contained(
         return Effect(holding.key, Outcome.REFUSED, read_back, why=_CANNOT_LOCK)
     if not wrote or (before.locked and not _host_side(directory, before.entry)):
         return Effect(holding.key, Outcome.ALREADY, read_back)
-    proof = proof_of_lock(directory, after.entry.dn)
-    return Effect(holding.key, Outcome.DONE, read_back | ({"bind probe": proof} if proof else {}))
+    seen = proof.of_lock(directory, after.entry.dn)
+    return Effect(holding.key, Outcome.DONE, read_back | ({"bind probe": seen} if seen else {}))
 
 
 def _lost(replaced: Entry, holding: Holding) -> str:
@@ -335,6 +316,16 @@ def _restoring(directory: Directory, current: SignIn, holding: Holding) -> list[
             continue
         changes.append(Change(Edit.REPLACE, name, before))
     return changes
+
+
+def _with_right_lock(
+    current: SignIn, holdings: Sequence[Holding], changes: list[Change]
+) -> list[Change]:
+    """A password comes back together with the lock that belongs to it, or with none."""
+    account = next((holding for holding in holdings if holding.kind != PASSWORD), None)
+    lock = unpack(account.restore, _LOCK) if account else current.entry.values(_LOCK)
+    others = [change for change in changes if change.attribute != _LOCK]
+    return others + _lock_edits(current, lock)
 
 
 def _known(directory: Directory) -> frozenset[str]:

@@ -417,7 +417,7 @@ def test_lock_and_scramble_are_one_modify(slapd_case: Case, slapd: Slapd) -> Non
     assert len(written) == 1
     edits = " ".join(written[0]["reqMod"])
     assert "userPassword:=" in edits
-    assert "pwdAccountLockedTime:= 000001010000Z" in edits
+    assert "pwdAccountLockedTime:+ 000001010000Z" in edits
 
 
 def test_later_password_change_opens_the_account_and_is_seen(slapd_case: Case) -> None:
@@ -432,6 +432,33 @@ def test_later_password_change_opens_the_account_and_is_seen(slapd_case: Case) -
     effects = slapd_case.actor.contain(slapd_case.account, bundle)
     assert {one.outcome for one in effects} == {Outcome.DONE}
     assert not slapd_case.directory.binds(LEAVER, "Another-password-5")
+
+
+def test_undo_leaves_a_lock_that_was_there_before(slapd_case: Case) -> None:
+    """Somebody else had locked the account: putting the password back does not open it."""
+    forever = {"pwdAccountLockedTime": [(ldap3.MODIFY_REPLACE, ["000001010000Z"])]}
+    slapd_case.directory.modify(LEAVER, forever)
+    before = slapd_case.directory.world()
+    found = survey_of(slapd_case.actor, slapd_case.account).items
+    bundle = [one for one in found if one.kind in ("account.person", "credential.password")]
+
+    slapd_case.actor.contain(slapd_case.account, bundle)
+    slapd_case.actor.restore(slapd_case.account, bundle)
+
+    assert slapd_case.directory.world() == before
+    assert not slapd_case.directory.binds(LEAVER, LEAVER_PASSWORD)
+
+
+def test_password_alone_comes_back_under_the_lock(slapd_case: Case) -> None:
+    """Restoring only the hash does not lift the lock that was set with it."""
+    bundle = slapd_case.of("account", "credential.password")
+    slapd_case.actor.contain(slapd_case.account, bundle)
+
+    (effect,) = slapd_case.actor.restore(slapd_case.account, bundle[1:])
+
+    assert effect.outcome is Outcome.DONE
+    assert slapd_case.state("account.person") == {HoldingState.CONTAINED}
+    assert not slapd_case.directory.binds(LEAVER, LEAVER_PASSWORD)
 
 
 def test_password_changed_since_it_was_stored_is_said_to_be_lost(slapd_case: Case) -> None:
