@@ -286,7 +286,7 @@ class Desk:
             if file.state in FINAL and not final_too and not undo:
                 message = "the case is final"
                 raise Conflict(message)
-            if file.row["closing_at"] is not None and not final_too:
+            if file.row["closing_at"] is not None and not (final_too or undo):
                 message = "the case is closing"
                 raise Conflict(message)
             result = work(file)

@@ -66,7 +66,7 @@ def _reasons(operation: OperationFacts, facts: CaseFacts, now: datetime) -> Iter
         yield shut("waits after its last try", operation.not_before)
     if facts.rescinded and operation.step is not Step.RESTORE:
         yield shut("the termination was rescinded")
-    if facts.state is CaseState.CLOSED and operation.step is not Step.DESTROY:
+    if facts.state is CaseState.CLOSED and operation.step not in {Step.DESTROY, Step.RESTORE}:
         yield shut("the case is closed")
     if operation.system == HR:
         return

@@ -100,7 +100,9 @@ def decide(facts: CaseFacts, now: datetime) -> Decision:
         admit=admit,
         braked=braked,
         wake_at=_wake_at(facts, gates, now),
-        write_closing=complete and not facts.closing and state is CaseState.RUNNING,
+        write_closing=complete
+        and not (facts.closing or facts.rescinded)
+        and state is CaseState.RUNNING,
         closure=closure,
     )
 
@@ -292,18 +294,24 @@ def _brake(due: list[OperationFacts], facts: CaseFacts) -> tuple[frozenset[Step]
 
 
 def _state(facts: CaseFacts, *, busy: bool, brake: bool, complete: bool) -> CaseState:
+    if facts.state is CaseState.CLOSED or _may_close(facts, complete=complete):
+        return CaseState.CLOSED
+    if facts.closing:
+        return CaseState.RUNNING
     if facts.rescinded:
         return CaseState.RESCINDED
-    if facts.state is CaseState.CLOSED or (complete and _may_close(facts)):
-        return CaseState.CLOSED
     if facts.holds or brake:
         return CaseState.HELD
     return CaseState.RUNNING if complete else _open_state(facts, busy=busy)
 
 
-def _may_close(facts: CaseFacts) -> bool:
-    """Say whether the closing record stands in a published checkpoint."""
-    return facts.closing and facts.records_published and facts.state is CaseState.RUNNING
+def _may_close(facts: CaseFacts, *, complete: bool) -> bool:
+    """Say whether the closing record stands in a published checkpoint.
+
+    A rescission that arrives while a case is closing does not undo what the record says.
+    """
+    ready = facts.closing and facts.records_published and facts.state is CaseState.RUNNING
+    return ready and (complete or facts.rescinded)
 
 
 def _open_state(facts: CaseFacts, *, busy: bool) -> CaseState:

@@ -28,6 +28,7 @@ from reconcile.store.case_file import (
     Archive,
     CaseFile,
     insert_case,
+    latest_closed_case,
     open_case_of,
     open_file,
 )
@@ -137,7 +138,7 @@ class Reception:
                 self._record_event(file, event, applied=False)
             return case_id, Taken.KEPT
         if event.action is Action.RESCINDED:
-            return case_id, self._rescinded(file, event)
+            return self._rescinded(file, event)
         if event.action not in OPENS:
             return case_id, self._hint(file, event)
         if file is None:
@@ -156,13 +157,19 @@ class Reception:
         newest = self.connection.scalar(query)
         return newest is not None and 0 < event.revision < int(newest)
 
-    def _rescinded(self, file: CaseFile | None, event: TerminationEvent) -> Taken:
+    def _rescinded(
+        self, file: CaseFile | None, event: TerminationEvent
+    ) -> tuple[str | None, Taken]:
+        """Stop the open case; a closed one is offered an undo (Law 7, Law 9)."""
         if file is None:
-            return Taken.KEPT
+            closed = latest_closed_case(self.connection, event.person.subject.employment_id)
+            if closed is None:
+                return None, Taken.KEPT
+            file = self._file(closed)
         self._record_event(file, event, applied=True)
         applied = rescind(file, "HR sent a rescission")
         self.jobs.wake(self.connection, file.id, f"event/{event.event_id}")
-        return Taken.ACCEPTED if applied else Taken.KEPT
+        return file.id, Taken.ACCEPTED if applied else Taken.KEPT
 
     def _hint(self, file: CaseFile | None, event: TerminationEvent) -> Taken:
         """Never a termination by itself: it only makes us ask HR again about an open case."""

@@ -7,17 +7,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconcile.case import FINAL, CaseState
+from reconcile.case import CaseState
 
 if TYPE_CHECKING:
     from reconcile.store.case_file import CaseFile
 
 
 def rescind(file: CaseFile, why: str) -> bool:
-    """Stop the case; False when it was final already. No write follows but an approved restore."""
-    if file.state in FINAL or file.row["closing_at"] is not None:
+    """Stop the case; False when it was stopped before. No write follows but an approved restore.
+
+    A closed case stays closed: its rescission is written beside it and opens an undo. One that is
+    just closing is let close first; the pass then finds the rescission.
+    """
+    if file.row["rescinded_at"] is not None:
         return False
+    contained = file.row["contained_at"] is not None
     file.update(rescinded_at=file.now.timestamp())
-    file.record("case.rescinded", {"contained": file.row["contained_at"] is not None, "why": why})
-    file.move(CaseState.RESCINDED, why)
+    closed = file.state is CaseState.CLOSED
+    file.record("case.rescinded", {"contained": contained, "closed": closed, "why": why})
+    if file.row["closing_at"] is None:
+        file.move(CaseState.RESCINDED, why)
     return True

@@ -16,9 +16,10 @@ from pydantic import TypeAdapter
 from reconcile.case import CaseState, check_move
 from reconcile.errors import UnknownCase
 from reconcile.event import Person
+from reconcile.facts import OperationState
 from reconcile.sealing import seal, unseal
 from reconcile.store.instants import instant
-from reconcile.store.schema import cases
+from reconcile.store.schema import cases, operations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -162,11 +163,43 @@ def insert_case(connection: sa.Connection, **values: object) -> None:
     connection.execute(sa.insert(cases).values(open=True, **values))
 
 
-def stale_cases(connection: sa.Connection, older_than: float) -> tuple[str, ...]:
-    """List open cases that no pass has looked at since ``older_than`` (database clock)."""
+def latest_closed_case(connection: sa.Connection, employment_id: str) -> str | None:
+    """Find the newest closed case of an employment that nobody has rescinded."""
     query = (
         sa.select(cases.c.id)
-        .where(cases.c.open, cases.c.touched < older_than)
+        .where(
+            cases.c.employment_id == employment_id,
+            cases.c.closed_at.is_not(None),
+            cases.c.rescinded_at.is_(None),
+        )
+        .order_by(cases.c.opened_at.desc())
+        .limit(1)
+    )
+    return connection.scalar(query)
+
+
+SECONDS_BETWEEN_LOOKS: Final = 3600.0
+"""How often the sweep looks at a final case that still has a dated obligation."""
+
+
+def stale_cases(connection: sa.Connection, older_than: sa.ColumnElement[float]) -> tuple[str, ...]:
+    """List cases that no pass has looked at since ``older_than`` (database clock).
+
+    Open ones, and at a slower beat final ones with something left to do: destroy, or an undo.
+    """
+    left = sa.select(operations.c.case_id).where(operations.c.state == OperationState.TODO.value)
+    query = (
+        sa.select(cases.c.id)
+        .where(
+            sa.or_(
+                sa.and_(cases.c.open, cases.c.touched < older_than),
+                sa.and_(
+                    sa.not_(cases.c.open),
+                    cases.c.touched < older_than - SECONDS_BETWEEN_LOOKS,
+                    cases.c.id.in_(left),
+                ),
+            )
+        )
         .order_by(cases.c.touched)
         .limit(500)
     )

@@ -144,6 +144,24 @@ def test_a_rescission_after_containment_waits_for_approval(core: Scenario) -> No
     assert state(core, case_id) is CaseState.RESCINDED
 
 
+def test_a_rescission_after_closing_opens_an_undo(core: Scenario) -> None:
+    """Law 9: a closed case stays closed, and one approval puts back all that can come back."""
+    leaver, _ = hire(core.world)
+    before = core.world.state(leaver)
+    case_id = core.receive()
+    core.settle(until=core.clock() + timedelta(minutes=5))
+    core.answer_all(case_id, confirm_termination="ends")
+    core.settle(until=core.clock() + LATER)
+    assert state(core, case_id) is CaseState.CLOSED
+    assert core.receive(Action.RESCINDED) == case_id
+    core.settle(until=core.clock() + timedelta(days=200))
+    assert core.world.state(leaver) not in ({}, before)
+    core.answer_all(case_id, undo="restore")
+    core.settle(until=core.clock() + LATER)
+    assert core.world.state(leaver) == before
+    assert state(core, case_id) is CaseState.CLOSED
+
+
 def test_after_a_rescission_a_new_termination_is_a_new_case(core: Scenario) -> None:
     """The old case stays final; the new event opens its own."""
     hire(core.world)
