@@ -145,7 +145,7 @@ def _unix_listener(path: Path) -> Iterator[socket.socket]:
         path.chmod(_OURS_ONLY)
     except OSError as error:
         listener.close()
-        raise DoorTaken(f"cannot make the socket {path}: {error.strerror}") from error
+        raise DoorTaken(f"cannot make the socket {path}: {error.strerror or error}") from error
     try:
         listener.listen(_BACKLOG)
         yield listener
@@ -169,5 +169,6 @@ def _clear_stale(path: Path) -> None:
             path.unlink(missing_ok=True)  # left behind by a daemon that was killed
             return
         except OSError as error:
-            raise DoorTaken(f"cannot look at the socket {path}: {error.strerror}") from error
+            reason = error.strerror or error
+            raise DoorTaken(f"cannot look at the socket {path}: {reason}") from error
     raise DoorTaken(f"another daemon listens on {path}")
