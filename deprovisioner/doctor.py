@@ -39,6 +39,8 @@ from reconcile.store.database import Database
 from reconcile.store.embedded import file_system
 from reconcile.store.errors import DatabaseError
 
+_LONGEST_SOCKET: Final = 107
+"""Bytes of ``sun_path`` without its end (unix(7))."""
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -183,11 +185,16 @@ def _database(settings: Settings) -> Check:
 
 
 def _daemon(settings: Settings) -> Iterator[Check]:
+    if len(str(settings.socket_path).encode()) > _LONGEST_SOCKET:
+        advice = "set http.socket to a shorter path"
+        detail = f"a Unix socket's path has at most {_LONGEST_SOCKET} bytes"
+        yield Check("daemon", "socket", holds=False, detail=detail, advice=advice)
+        return
     try:
         runs = listens(settings.socket_path)
     except OSError as error:
         advice = "run this as the user that the daemon runs as"
-        detail = f"the socket may not be used: {error.strerror}"
+        detail = f"the socket may not be used: {error.strerror or error}"
         yield Check("daemon", "socket", holds=False, detail=detail, advice=advice)
         return
     detail = "running" if runs else "not running"

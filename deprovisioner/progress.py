@@ -16,6 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from reconcile.facts import HR
 from reconcile.views import CaseView, OperationView, QuestionView
 
 STEPS: Final = {
@@ -42,7 +43,8 @@ EFFECTS: Final = {
 }
 """States of the effect on one holding, in words; "done" and "found done" are never added up."""
 _STATES: Final = {"todo": ("· waits", "yellow"), "done": ("✓ done", "green"),
-                  "failed": ("✗ gave up", "red")}  # fmt: skip
+                  "failed": ("✗ gave up", "red"), "works": ("▸ works", "cyan")}  # fmt: skip
+_LAST: Final = len(STEPS)
 _BAR: Final = 30
 
 
@@ -64,8 +66,19 @@ def _head(view: CaseView, now: datetime) -> Text:
     text.append(f"{view.person_name or case.employment_id} ({case.employment_id})  ", style="bold")
     text.append(case.state.value, style="bold green" if case.state == "closed" else "bold cyan")
     text.append(f"  access {clock_words(case.access_end, now)}")
-    text.append(f"  policy {view.policy_name}", style="dim")
+    text.append(f"  policy {view.policy_name}\n", style="dim")
+    text.append(" · ".join(_clock(view, now)), style="dim")
     return text
+
+
+def _clock(view: CaseView, now: datetime) -> Iterator[str]:
+    case = view.summary
+    if view.contained_at is not None:
+        yield f"blocked everywhere {span(view.contained_at - case.opened_at)} after the event"
+    if case.closed_at is not None:
+        yield f"closed after {span(case.closed_at - case.opened_at)}"
+    else:
+        yield f"open for {span(max(now - case.opened_at, timedelta(0)))}"
 
 
 def clock_words(access_end: datetime, now: datetime) -> str:
@@ -90,7 +103,9 @@ def span(gap: timedelta) -> str:
 def _bar(view: CaseView) -> Table:
     case = view.summary
     row = Table.grid(padding=(0, 1))
-    bar = ProgressBar(total=max(case.checks, 1), completed=case.passed, width=_BAR)
+    bar = ProgressBar(
+        total=max(case.checks, 1), completed=case.passed, width=_BAR, complete_style="green"
+    )
     row.add_row(bar, f"{case.percent} %", f"{case.passed} of {case.checks} checks of closure")
     return row
 
@@ -98,16 +113,31 @@ def _bar(view: CaseView) -> Table:
 def _operations(view: CaseView) -> Table:
     table = Table("system", "step", "state", "holdings", "waits for", box=None, pad_edge=False)
     order = {step: number for number, step in enumerate(STEPS)}
-    for operation in sorted(view.operations, key=lambda o: (o.system, order.get(o.step, 99))):
-        words, style = _STATES.get(operation.state, (operation.state, ""))
+
+    def place(operation: OperationView) -> tuple[bool, str, int]:
+        return operation.system != HR, operation.system, order.get(operation.step, _LAST)
+
+    for operation in sorted(view.operations, key=place):
+        words, style = _STATES.get(_state(operation), (operation.state, ""))
         table.add_row(
             operation.system,
             STEPS.get(operation.step, operation.step),
             Text(words, style=style),
             counted(operation.counts),
-            Text(operation.error or operation.waits, style="dim", overflow="ellipsis"),
+            Text(_why(operation), style="dim", overflow="ellipsis"),
         )
     return table
+
+
+def _state(operation: OperationView) -> str:
+    """An operation that is to do is at work while a call of it is under way."""
+    calling = operation.counts.get("calling", 0) + operation.counts.get("pending", 0)
+    return "works" if operation.state == "todo" and calling else operation.state
+
+
+def _why(operation: OperationView) -> str:
+    """What it failed with, or else what it waits for."""
+    return operation.error if operation.failures else operation.waits
 
 
 def counted(counts: Mapping[str, int]) -> str:
@@ -158,7 +188,7 @@ class Teller:
     def _operation(self, operation: OperationView) -> str:
         word = STEPS.get(operation.step, operation.step)
         held = counted(operation.counts)
-        state = _STATES.get(operation.state, (operation.state, ""))[0].partition(" ")[2]
+        state = _STATES.get(_state(operation), (operation.state, ""))[0].partition(" ")[2]
         rest = f": {held}" if held else ""
-        error = f" ({operation.error})" if operation.error else ""
+        error = f" ({operation.error})" if operation.failures and operation.error else ""
         return f"{operation.system:<10}{word} {state or operation.state}{rest}{error}"

@@ -40,6 +40,9 @@ def demo(
         outcome = run(Options(directory, out, seed), Telling(screen, quiet=shell.as_json))
     except (DaemonFailed, SlapdError) as error:
         raise CommandFailed(Exit.UNAVAILABLE, str(error), f"see {out / 'daemon.log'}") from error
+    except OSError as error:
+        message = f"cannot write below {out}: {error.strerror}"
+        raise CommandFailed(Exit.UNREADABLE, message, "name another folder with --out") from error
     if shell.as_json:
         typer.echo(as_json(outcome))
     else:

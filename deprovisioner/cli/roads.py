@@ -42,7 +42,7 @@ def _daemon_runs(settings: Settings) -> bool:
     except OSError as error:
         raise CommandFailed(
             Exit.UNAVAILABLE,
-            f"the socket {settings.socket_path} may not be used: {error.strerror}",
+            f"the socket {settings.socket_path} may not be used: {error.strerror or error}",
             "run the command as the user that the daemon runs as",
         ) from error
 

@@ -67,7 +67,7 @@ class DaemonProcess:
 
     def _last(self) -> str:
         lines = self.log.read_text(encoding="utf-8").splitlines()
-        return lines[-1] if lines else "it said nothing"
+        return " / ".join(line.strip() for line in lines[-2:]) or "it said nothing"
 
     def stop(self) -> None:
         """Ask it to drain and end; end it at once when it does not."""

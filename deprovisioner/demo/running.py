@@ -7,7 +7,6 @@ prints and decides on an exit code.
 from __future__ import annotations
 
 import json
-import secrets
 import tempfile
 import time
 from collections.abc import Callable
@@ -27,7 +26,7 @@ from deprovisioner.sandbox import auditor
 from deprovisioner.sandbox.human_resources import Termination
 from deprovisioner.sandbox.people import Person
 from deprovisioner.sandbox.running import DirectoryKind, Sandbox, new_company
-from deprovisioner.wiring import utc_now
+from deprovisioner.wiring import Origins, utc_now
 from reconcile.evidence.keys import VerifierKey
 from reconcile.evidence.verify import verify_bundle
 from reconcile.views import CaseView, RecordView
@@ -35,6 +34,8 @@ from reconcile.views import CaseView, RecordView
 LONGEST: Final = 110.0
 """Seconds after which the demo gives up waiting for the case to close."""
 _LOOK: Final = 0.15
+_LONGEST_FOLDER: Final = 70
+"""Characters; a Unix socket's whole name may have 107 (unix(7))."""
 _ACCEPTED: Final = 202
 
 
@@ -66,10 +67,10 @@ def run(options: Options, telling: Telling, clock: Callable[[], datetime] = utc_
     """Run the demo. Raises :class:`DaemonFailed`, SlapdError and OSError; leaves no process."""
     options.out.mkdir(parents=True, exist_ok=True)
     with (
-        tempfile.TemporaryDirectory(prefix="deprovisioner-demo-") as folder,
+        tempfile.TemporaryDirectory(prefix="deprov-", dir=_short_folder()) as folder,
         Sandbox(new_company(clock, options.seed), kind=options.directory, clock=clock) as sandbox,
     ):
-        stage = set_stage(Path(folder), sandbox, secrets.token_bytes)
+        stage = set_stage(Path(folder), sandbox, Origins().token_bytes)
         policy = options.out / "policy.yaml"
         policy.write_text(stage.policy.read_text(encoding="utf-8"), encoding="utf-8")
         leaver = sandbox.company.demo_leaver()
@@ -83,6 +84,12 @@ def run(options: Options, telling: Telling, clock: Callable[[], datetime] = utc_
             view = _watch(stage, daemon, sandbox, telling, clock)
             _fetch(stage, view, options.out, clock())
         return _conclude(stage, view, options, sandbox)
+
+
+def _short_folder() -> str:
+    """The usual place for temporary files, unless a socket in it would have too long a name."""
+    usual = tempfile.gettempdir()
+    return usual if len(usual) <= _LONGEST_FOLDER else "/tmp"  # noqa: S108 - a fresh folder in it
 
 
 def _send(sandbox: Sandbox, daemon: DaemonProcess, leaver: Person, now: datetime) -> None:

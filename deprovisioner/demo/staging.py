@@ -48,7 +48,7 @@ data_directory: data
 mode: act
 time_zone: Europe/Berlin
 policies: policies
-http: {{host: 127.0.0.1, port: 0}}
+http: {{host: 127.0.0.1, port: 0, socket: data/socket}}
 webhooks:
   secrets: ["file:{secrets}/webhook"]
 systems:

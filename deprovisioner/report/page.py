@@ -105,6 +105,8 @@ def _outcome(view: CaseView) -> tuple[str, str]:
         return "closed", f"Closed: every one of {case.checks} checks passed."
     if case.state is CaseState.RESCINDED:
         return "open", "Rescinded: the termination was taken back."
+    if not case.checks:
+        return "open", "OPEN: nothing was checked yet."
     missing = case.checks - case.passed
     return "open", f"OPEN: {missing} of {case.checks} checks have not passed yet."
 
@@ -169,7 +171,7 @@ def _now_counts(holdings: Sequence[HoldingView]) -> str:
     states = Counter(words.STATES.get(holding.state, holding.state) for holding in holdings)
     kept = sum(holding.preserved for holding in holdings)
     now = ", ".join(f"{number} {state}" for state, number in states.most_common())
-    return f"{now}; {kept} kept as they were before"
+    return f"{now}; {kept} in the backup as they were"
 
 
 def _counts(view: CaseView, records: Sequence[RecordView]) -> tuple[tuple[str, str], ...]:
@@ -182,7 +184,7 @@ def _counts(view: CaseView, records: Sequence[RecordView]) -> tuple[tuple[str, s
         (str(len(view.holdings)), "holdings found"),
         (str(states[HoldingState.GONE.value]), "gone"),
         (str(states[HoldingState.CONTAINED.value]), "blocked"),
-        (str(outcomes["done"]), "changes done by us"),
+        (str(outcomes["done"]), "changed by us"),
         (str(outcomes["already"]), "found done"),
         (str(len(view.backups)), "backups read back"),
     )
