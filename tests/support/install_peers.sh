@@ -9,6 +9,7 @@ set -euo pipefail
 PACKAGES=(slapd slapd-contrib ldap-utils openssl 389-ds-base postgresql
           golang-go golang-golang-x-mod-dev age)
 NPM_PACKAGE='@sigstore/verify@4.1.3'
+INDEPENDENT="$(cd "$(dirname "$0")/../contract/independent" && pwd)"
 NPM_FOLDER="${XDG_CACHE_HOME:-$HOME/.cache}/deprovisioner-tests/npm"
 POLICY=/usr/sbin/policy-rc.d
 
@@ -83,9 +84,9 @@ install_npm_package() {
   if command -v npm >/dev/null; then
     mkdir -p "$NPM_FOLDER"
     echo "installing for the tests: $NPM_PACKAGE"
-    npm install --prefix "$NPM_FOLDER" --no-audit --no-fund --no-update-notifier \
-      --ignore-scripts --loglevel=error \
-      "$NPM_PACKAGE" </dev/null >/dev/null || left_out+=("$NPM_PACKAGE")
+    cp "$INDEPENDENT"/package.json "$INDEPENDENT"/package-lock.json "$NPM_FOLDER"/  # hashes
+    npm ci --prefix "$NPM_FOLDER" --no-audit --no-fund --no-update-notifier \
+      --ignore-scripts --loglevel=error </dev/null >/dev/null || left_out+=("$NPM_PACKAGE")
   else
     left_out+=("$NPM_PACKAGE (no npm)")
   fi
