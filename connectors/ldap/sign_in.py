@@ -8,6 +8,7 @@ lock are one modify. Codes of the answers decide nothing; the re-read does (Law 
 from __future__ import annotations
 
 import base64
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -37,6 +38,7 @@ STATE: Final = (
     "shadowExpire",
 )
 _IMAGE: Final = ("pwdAccountLockedTime", "nsAccountLock", "loginShell", "shadowExpire")
+_EXISTS: Final = "ldap:20"
 _CANNOT_LOCK: Final = (
     "cannot lock: the effective password policy has no pwdLockout TRUE, or it is not known here"
 )
@@ -78,7 +80,7 @@ def read(directory: Directory, entry: Entry) -> SignIn:
     asked = LOCKED_FOR_EVER in entry.values("pwdAccountLockedTime")
     lockable = _lockable(directory, entry)
     if asked and lockable is None:
-        lockable = proof.refused_as_locked(directory, entry.dn)
+        lockable = proof.refused_as_locked(directory, entry.dn, _unknown())
     return SignIn(entry, locked=asked and lockable is True, lockable=bool(lockable))
 
 
@@ -140,6 +142,11 @@ def scramble_value(product: Product, random: RandomBytes) -> bytes:
     if product is Product.OPENLDAP:
         return b"{SSHA}" + base64.b64encode(random(_RANDOM_BYTES) + _SALT)
     return b"Aa1-" + base64.urlsafe_b64encode(random(2 * _RANDOM_BYTES))
+
+
+def _unknown() -> str:
+    """Make a password for a probe: nobody's, so the answer can only be about the account."""
+    return secrets.token_urlsafe(2 * _RANDOM_BYTES)
 
 
 def is_scramble(stored: bytes) -> bool:
@@ -232,6 +239,8 @@ def _modify(directory: Directory, dn: str, changes: list[Change]) -> SignIn | No
     try:
         before = session.modify(dn, changes, before=STATE)
     except Refused as error:
+        if error.code == _EXISTS:
+            raise Transient("contain: another worker locks it at this moment") from error
         others = [change for change in changes if change.attribute != "userPassword"]
         if error.code != "ldap:65" or not others or len(others) == len(changes):
             raise
@@ -280,7 +289,7 @@ def _contained(
         return Effect(holding.key, Outcome.REFUSED, read_back, why=_CANNOT_LOCK)
     if not wrote or (before.locked and not _host_side(directory, before.entry)):
         return Effect(holding.key, Outcome.ALREADY, read_back)
-    seen = proof.of_lock(directory, after.entry.dn)
+    seen = proof.of_lock(directory, after.entry.dn, _unknown())
     return Effect(holding.key, Outcome.DONE, read_back | ({"bind probe": seen} if seen else {}))
 
 
