@@ -60,7 +60,8 @@ class Outcome:
     def good(self) -> bool:
         """Whether everything is as promised."""
         closed = self.summary["state"] == "closed" and self.summary["closure"]["percent"] == 100  # noqa: PLR2004 - percent
-        return closed and self.verdict.verified and all(look.holds for look in self.looks)
+        out = bool(self.looks) and all(look.holds for look in self.looks)
+        return closed and self.verdict.verified and out
 
 
 def run(options: Options, telling: Telling, clock: Callable[[], datetime] = utc_now) -> Outcome:

@@ -88,8 +88,11 @@ def test_a_plan_changes_nothing(rig: Rig) -> None:
 
 def test_the_doctor_is_content_beside_a_daemon(rig: Rig) -> None:
     """Everything holds, with both credentials, and the running daemon is seen."""
+    before = len(rig.sandbox.witness.writes())
+
     ended = rig.run(None, "doctor", "--json")
 
+    assert len(rig.sandbox.witness.writes()) == before
     assert [check for check in ended.json if not check["holds"]] == []
     assert ended.code == Exit.OK
     areas = {check["area"] for check in ended.json}

@@ -119,6 +119,20 @@ def test_both_verifiers_accept_the_bundle(shown: Shown) -> None:
     assert inside == files("reconcile.evidence").joinpath("standalone.py").read_bytes()
 
 
+def test_the_command_that_it_prints_works(shown: Shown) -> None:
+    """What a person is told to type is typed, word for word, in a shell."""
+    (command,) = [
+        line.strip() for line in shown.ended.out.splitlines() if "verify.py" in line
+    ]  # fmt: skip
+
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("VERIFIED")
+
+
 @pytest.mark.parametrize("name", ["records/000017.json", "checkpoint", "manifest.json"])
 def test_both_verifiers_refuse_a_changed_bundle(shown: Shown, tmp_path: Path, name: str) -> None:
     """One bit of one file, in an otherwise well-made zip: not verified, by either."""

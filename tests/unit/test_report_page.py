@@ -177,10 +177,12 @@ def test_how_to_check_it_without_us_is_said() -> None:
     """The command with the key, the fingerprint, and the honest line about anchors."""
     text = read().text
 
-    assert "python3 -I verify.py bundle.zip --key example.com/log+0badcafe+AAAA" in text
+    assert "python3 -I bundle/verify.py bundle.zip --key example.com/log+0badcafe+AAAA" in text
     assert "0123 4567" in text
     assert "Anchored by nobody outside this organisation" in text
     assert "A page proves nothing; the bundle does." in text
+    assert "the one inside the bundle" not in text
+    assert "the one inside the bundle" in read(evidence=replace(EVIDENCE, trusted=False)).text
 
 
 def test_nothing_is_fetched_and_nothing_runs() -> None:
