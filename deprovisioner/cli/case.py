@@ -13,16 +13,14 @@ from rich.console import Console
 from rich.live import Live
 
 from connectors.contract import Stage
-from deprovisioner.api.cases import CaseList, Held
 from deprovisioner.cli import tables
 from deprovisioner.cli.exits import CommandFailed, Exit
-from deprovisioner.cli.shell import Shell, command, console, group
+from deprovisioner.cli.shapes import CasePage, PlacedHold
+from deprovisioner.cli.shell import OPERATOR, Shell, command, console, group
 from deprovisioner.client import Client
 from deprovisioner.progress import Teller, picture
-from deprovisioner.wiring import utc_now
 from reconcile.case import FINAL
-from reconcile.principals import Role
-from reconcile.views import CaseSummary, CaseView
+from reconcile.views import CaseView
 
 app = group("Look at cases and decide about them.")
 CaseId = Annotated[str, typer.Argument(help="The id of a case, or an employment id.")]
@@ -40,16 +38,18 @@ def list_cases(
     limit: Annotated[int, typer.Option(help="How many, newest first.", min=1, max=500)] = 100,
 ) -> None:
     """List cases, newest first."""
-    with shell.door(Role.OPERATOR) as api:
+    with shell.door(OPERATOR) as api:
         query: dict[str, Any] = {"open_only": open_only, "limit": limit}
-        found = api.get("/v1/cases", CaseList, **query, employment_id=employment)
-    shell.say(found, lambda screen: tables.cases(screen, found.cases))
+        found = api.get("/v1/cases", CasePage, **query, employment_id=employment)
+    shell.say(found, lambda screen: tables.cases(screen, found["cases"]))
 
 
 @command(app)
 def show(shell: Shell, case: CaseId) -> Exit:
     """Show everything about a case. Exit code 1 while it is not closed."""
-    with shell.door(Role.OPERATOR) as api:
+    from deprovisioner.wiring import utc_now  # noqa: PLC0415 - costs half a second
+
+    with shell.door(OPERATOR) as api:
         view = api.get(f"/v1/cases/{_found(api, case)}", CaseView)
     shell.say(view, lambda screen: tables.case(screen, view, utc_now()))
     return _verdict(view)
@@ -67,7 +67,7 @@ def watch(
     On a terminal it is a live picture; elsewhere one line for each piece of news; with --json the
     last view.
     """
-    with shell.door(Role.OPERATOR) as api:
+    with shell.door(OPERATOR) as api:
         case_id = _found(api, case)
         with _display(shell) as show_view:
             while True:
@@ -86,6 +86,8 @@ def _display(shell: Shell) -> Iterator[Callable[[CaseView], None]]:
     if shell.as_json:
         yield lambda _view: None
         return
+    from deprovisioner.wiring import utc_now  # noqa: PLC0415 - costs half a second
+
     screen = console()
     if not screen.is_terminal:
         teller = Teller()
@@ -107,10 +109,10 @@ def hold(
     reason: Annotated[str, typer.Option(help="Why; it stands in the evidence.")],
 ) -> None:
     """Stop every write of a case until somebody releases it."""
-    with shell.door(Role.OPERATOR) as api:
+    with shell.door(OPERATOR) as api:
         path = f"/v1/cases/{_found(api, case)}/holds"
-        held = api.post(path, {"reason": reason}, Held)
-    shell.done(held, f"held: {held.hold_id}")
+        held = api.post(path, {"reason": reason}, PlacedHold)
+    shell.done(held, f"held: {held['hold_id']}")
 
 
 @command(app)
@@ -156,7 +158,7 @@ def retry(
     operation: Annotated[int, typer.Argument(help="Its number in 'case show'.", min=0)],
 ) -> None:
     """Try an operation again at once instead of waiting."""
-    with shell.door(Role.OPERATOR) as api:
+    with shell.door(OPERATOR) as api:
         api.command(f"/v1/cases/{_found(api, case)}/operations/{operation}/retry")
     shell.done({"retried": operation}, "it is tried again now")
 
@@ -169,7 +171,7 @@ def answer(
     said: Annotated[str, typer.Argument(metavar="ANSWER", help="One of its answers.")],
 ) -> None:
     """Answer a question, or confirm with 'done' that a duty was done."""
-    with shell.door(Role.OPERATOR) as api:
+    with shell.door(OPERATOR) as api:
         path = f"/v1/cases/{_found(api, case)}/questions/{quote(question, safe='/')}"
         api.command(path, {"answer": said})
     shell.done({"answered": question}, "answered")
@@ -180,7 +182,7 @@ def _found(api: Client, word: str) -> str:
     if word.startswith("C-"):
         return quote(word, safe="")
     query: dict[str, Any] = {"employment_id": word} if word else {"limit": 1}
-    cases: tuple[CaseSummary, ...] = api.get("/v1/cases", CaseList, **query).cases
+    cases = api.get("/v1/cases", CasePage, **query)["cases"]
     if not cases:
         message = "this employment has no case" if word else "there is no case"
         raise CommandFailed(Exit.UNKNOWN, message, "'deprovisioner case list' shows the cases")

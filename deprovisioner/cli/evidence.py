@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from deprovisioner.cli.exits import CommandFailed, Exit
-from deprovisioner.cli.shell import Shell, command, group
+from deprovisioner.cli.shell import OPERATOR, Shell, command, group
 from reconcile.evidence.checkpoint import open_checkpoint
 from reconcile.evidence.errors import NotVerified, Unreadable
 from reconcile.evidence.keys import VerifierKey
@@ -89,9 +89,8 @@ def export(
 ) -> None:
     """Write the bundle of a case, which an auditor verifies offline. It names the person."""
     from deprovisioner.cli.files import write_new  # noqa: PLC0415 - verify stays light
-    from reconcile.principals import Role  # noqa: PLC0415 - the same
 
-    with shell.door(Role.OPERATOR) as api:
+    with shell.door(OPERATOR) as api:
         write_new(out, api.download(f"/v1/cases/{quote(case, safe='')}/bundle"))
     shell.done({"bundle": str(out)}, f"written: {out}")
 

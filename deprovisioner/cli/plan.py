@@ -5,7 +5,7 @@ from __future__ import annotations
 from deprovisioner.cli import tables
 from deprovisioner.cli.exits import Exit
 from deprovisioner.cli.person import as_known
-from deprovisioner.cli.shell import Shell, command, single
+from deprovisioner.cli.shell import OPERATOR, Shell, command, single
 from deprovisioner.cli.subject import (
     Email,
     Employment,
@@ -15,7 +15,6 @@ from deprovisioner.cli.subject import (
     Successor,
     TimeZone,
 )
-from reconcile.principals import Role
 from reconcile.views import Preview
 
 app = single()
@@ -42,7 +41,7 @@ def plan(
         shell, employment, number=employee_number, email=email, name=name,
         last_day=last_day, time_zone=time_zone, successor=successor,
     )  # fmt: skip
-    with shell.door(Role.OPERATOR) as api:
+    with shell.door(OPERATOR) as api:
         body = person.model_dump(mode="json", exclude_defaults=True)
         found = api.post("/v1/plan", body, Preview)
     dated = bool(person.dates.last_working_day)

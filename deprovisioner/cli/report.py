@@ -12,13 +12,12 @@ import typer
 from deprovisioner import report
 from deprovisioner.cli.exits import CommandFailed, Exit
 from deprovisioner.cli.files import write_new
-from deprovisioner.cli.shell import Shell, command, group
+from deprovisioner.cli.shell import OPERATOR, Shell, command, group
 from deprovisioner.client import Client, Problem
 from deprovisioner.wiring import CannotStart, open_signer, utc_now
 from reconcile.evidence.errors import NotVerified
 from reconcile.evidence.keys import VerifierKey
 from reconcile.evidence.verify import verify_bundle
-from reconcile.principals import Role
 from reconcile.views import CaseView, RecordView
 
 app = group("Write the report of a case.")
@@ -37,7 +36,7 @@ def person(
     The bundle is fetched and verified first; an open case is reported as open.
     """
     path = f"/v1/cases/{quote(case, safe='')}"
-    with shell.door(Role.OPERATOR) as api:
+    with shell.door(OPERATOR) as api:
         view = api.get(path, CaseView)
         records = api.get(f"{path}/records", tuple[RecordView, ...])
         evidence = _evidence(shell, api, f"{path}/bundle")

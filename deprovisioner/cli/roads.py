@@ -18,11 +18,10 @@ from deprovisioner.client import Client, listens
 if TYPE_CHECKING:
     from config.settings import Settings
     from deprovisioner.wiring import House
-    from reconcile.principals import Role
 
 
 @contextmanager
-def door(settings: Settings, token: str, role: Role | None, user: str) -> Iterator[Client]:
+def door(settings: Settings, token: str, role: str, user: str) -> Iterator[Client]:
     """Open the way to the API. Raises :class:`CommandFailed` when there is none."""
     with ExitStack() as held:
         if _daemon_runs(settings):
@@ -31,7 +30,7 @@ def door(settings: Settings, token: str, role: Role | None, user: str) -> Iterat
         house = held.enter_context(house_at_rest(settings))
         from deprovisioner.api.app import make_app  # noqa: PLC0415 - only without a daemon
 
-        if not token and role is not None:
+        if not token and role:
             token = held.enter_context(_own_token(house, role, user))
         yield held.enter_context(Client.in_process(make_app(house), token))
 
@@ -69,15 +68,17 @@ def house_at_rest(settings: Settings) -> Iterator[House]:
 
 
 @contextmanager
-def _own_token(house: House, role: Role, user: str) -> Iterator[str]:
+def _own_token(house: House, role: str, user: str) -> Iterator[str]:
     """A token for the length of one command.
 
     Whoever opens the database and its sealing key owns both already; the token only makes what
     they do pass the same checks and carry their name.
     """
+    from reconcile.principals import Role  # noqa: PLC0415 - only without a daemon
+
     desk, principal = house.desk, f"local/{user}"
     before = {known.id for known in desk.tokens()}
-    token = desk.issue_token(principal, role)
+    token = desk.issue_token(principal, Role(role))
     mine = [known.id for known in desk.tokens() if known.id not in before]
     try:
         yield token

@@ -28,9 +28,11 @@ if TYPE_CHECKING:
 
     from config.settings import Settings
     from deprovisioner.client import Client, Problem
-    from reconcile.principals import Role
 
 TOKEN: Final = "DEPROVISIONER_TOKEN"  # noqa: S105 - the name of the variable
+OPERATOR: Final = "operator"
+ADMIN: Final = "admin"
+"""Roles that the owner of a database may act as (`reconcile.principals.Role`, not loaded here)."""
 DEFAULT_CONFIG: Final = Path("/etc/deprovisioner/config.yaml")
 _LONGEST_TOKEN: Final = 1024
 
@@ -82,11 +84,11 @@ class Shell:
             raise CommandFailed(Exit.UNREADABLE, message) from error
 
     @contextmanager
-    def door(self, role: Role | None = None) -> Iterator[Client]:
+    def door(self, role: str = "") -> Iterator[Client]:
         """The API: of the running daemon, else of a house that this process opens.
 
         ``role`` is what the owner of the database may act as without a token, for the length of
-        this command; None where only a person's own token will do (releases and approvals).
+        this command; empty where only a person's own token will do (releases and approvals).
         """
         from deprovisioner.cli.roads import door  # noqa: PLC0415 - loads an HTTP client
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from connectors.contract import Card, Stage, Support
 from deprovisioner.progress import picture, span
-from deprovisioner.report.words import STATES, kind
+from deprovisioner.wording import STATES, kind
 from reconcile.views import CaseSummary, CaseView, Preview, PreviewLine
 
 _GOOD, _BAD = "green", "bold red"

@@ -10,7 +10,7 @@ from deprovisioner.api.terminations import Accepted
 from deprovisioner.cli import tables
 from deprovisioner.cli.exits import CommandFailed, Exit
 from deprovisioner.cli.person import as_known
-from deprovisioner.cli.shell import Shell, command, single
+from deprovisioner.cli.shell import OPERATOR, Shell, command, single
 from deprovisioner.cli.subject import (
     Email,
     Employment,
@@ -23,7 +23,6 @@ from deprovisioner.cli.subject import (
 )
 from deprovisioner.intake.canonical import PersonData, TerminationData, compose
 from deprovisioner.wiring import Origins
-from reconcile.principals import Role
 from reconcile.views import Preview
 
 SOURCE: Final = "urn:hr:command-line"
@@ -74,7 +73,7 @@ def terminate(  # noqa: PLR0913 - one argument per option
 
 
 def _preview(shell: Shell, person: PersonData) -> None:
-    with shell.door(Role.OPERATOR) as api:
+    with shell.door(OPERATOR) as api:
         body = person.model_dump(mode="json", exclude_defaults=True)
         found = api.post("/v1/plan", body, Preview)
     dated = bool(person.dates.last_working_day)
@@ -87,5 +86,5 @@ def send(shell: Shell, person: PersonData, action: str) -> Accepted:
     values: dict[str, Any] = person.model_dump(mode="json", exclude_defaults=True)
     data = checked(TerminationData, {**values, "action": action})
     event = compose(data, source_event_id=origins.new_id(), at=origins.clock(), source=SOURCE)
-    with shell.door(Role.OPERATOR) as api:
+    with shell.door(OPERATOR) as api:
         return api.deliver(event, Accepted)

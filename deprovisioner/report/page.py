@@ -15,10 +15,10 @@ from typing import Final
 import jinja2
 
 from connectors.contract import HoldingState
+from deprovisioner import wording as words
 from deprovisioner.progress import span
-from deprovisioner.report import words
 from deprovisioner.report.evidence import Evidence
-from deprovisioner.report.words import Clock
+from deprovisioner.wording import Clock
 from reconcile.case import CaseState
 from reconcile.views import CaseView, CheckView, HoldingView, OperationView, RecordView
 

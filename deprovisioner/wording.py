@@ -1,4 +1,7 @@
-"""Words for people: kinds of holdings, steps, states, and instants in the leaver's time zone."""
+"""Words for people: kinds of holdings, steps, states, and instants in the leaver's time zone.
+
+Called by the report and by the command line's tables. Words only: it knows no view and no case.
+"""
 
 from __future__ import annotations
 
