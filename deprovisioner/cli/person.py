@@ -65,7 +65,7 @@ def _merged(values: dict[str, Any], known: Employment) -> dict[str, Any]:
         "person_id": known.person_id,
         "employee_number": known.employee_number,
         "work_email": next(iter(known.emails), ""),
-        "display_name": next(iter(known.names), ""),
+        "display_name": max(known.names, key=len, default=""),
         "worker_type": known.worker_type.value,
     }
     job = {

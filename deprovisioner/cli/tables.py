@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Final
 
 from rich.console import Console
 from rich.table import Table
@@ -11,9 +12,10 @@ from rich.text import Text
 
 from connectors.contract import Card, Stage, Support
 from deprovisioner.progress import picture, span
-from deprovisioner.wording import STATES, kind
+from deprovisioner.wording import STATES, STEPS, kind
 from reconcile.views import CaseSummary, CaseView, Preview, PreviewLine
 
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
 _GOOD, _BAD = "green", "bold red"
 
 
@@ -75,15 +77,17 @@ def preview(screen: Console, plan: Preview, *, dated: bool) -> None:
     undated = "No last day is known: shown as if access ended now (see --last-day)."
     screen.print(plan.explanation if dated else undated, soft_wrap=True)
     screen.print(f"policy  {plan.policy_name}: {plan.policy_reason}", soft_wrap=True)
-    table = plain("system", "what", "which", "will be", "when", "then")
+    for step, at in _schedule(plan.lines):
+        screen.print(f"  {STEPS.get(step, step):<12} {instant(at)}")
+    table = plain("system", "what", "which", "will be", "and then is")
     for line in plan.lines:
         alone = " (nobody else has it)" if line.sole else ""
+        will = ", ".join(STEPS.get(step, step) for step, _ in line.will)
         table.add_row(
             line.system,
             kind(line.kind),
             line.label + alone,
-            "\n".join(step for step, _ in line.will) or "left alone",
-            "\n".join(instant(at) for _, at in line.will),
+            will or "left alone",
             STATES.get(line.wanted, line.wanted),
         )
     screen.print()
@@ -96,6 +100,13 @@ def preview(screen: Console, plan: Preview, *, dated: bool) -> None:
     if plan.observe:
         screen.print()
         screen.print("Mode is observe: nothing of this would be done until it is 'act'.")
+
+
+def _schedule(lines: Iterable[PreviewLine]) -> list[tuple[str, datetime | None]]:
+    """When each step would begin, in order of time; a stage begins for all its holdings at once."""
+    known = dict.fromkeys(step for line in lines for step in line.will)
+    order = list(STEPS)
+    return sorted(known, key=lambda step: (step[1] or _NEVER, order.index(step[0])))
 
 
 def _lost(lines: Iterable[PreviewLine]) -> list[str]:
