@@ -38,7 +38,7 @@ from reconcile.store.question_rows import (
     load_questions,
     place_hold,
 )
-from reconcile.store.schema import inbox
+from reconcile.store.schema import cases, inbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -300,6 +300,17 @@ class Desk:
         if bound_to != self._plan_hash(file):
             message = "the plan has changed since it was looked at: look again"
             raise StaleApproval(message)
+
+    def wake_open_cases(self, reason: str) -> int:
+        """Have every open case looked at: a daemon that starts knows things the last one did not.
+
+        Another configuration, another policy, another mode, or a case opened while none was there.
+        """
+        with self.database.begin() as connection:
+            found = connection.scalars(sa.select(cases.c.id).where(cases.c.open)).all()
+            for case_id in found:
+                self.jobs.wake(connection, case_id, reason)
+        return len(found)
 
     def issue_token(self, principal: str, role: Role) -> str:
         """Make a token; shown once."""

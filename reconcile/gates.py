@@ -34,6 +34,7 @@ class Gate:
 OPEN: Final = Gate(open=True)
 
 _BEFORE: Final[dict[Step, tuple[Step, ...]]] = {
+    Step.TRANSFER: (Step.PRESERVE,),
     Step.REVOKE: (Step.CONTAIN, Step.PRESERVE, Step.TRANSFER),
     Step.VERIFY_FIRST: (Step.CONTAIN, Step.PRESERVE, Step.TRANSFER, Step.REVOKE),
     Step.VERIFY_SECOND: (Step.VERIFY_FIRST,),

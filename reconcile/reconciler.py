@@ -7,7 +7,7 @@ the sweep.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -19,11 +19,11 @@ from reconcile.plan import Decision, decide, plan_hash
 from reconcile.policy_book import policy_of
 from reconcile.sealing import KeyDestroyed
 from reconcile.store.case_file import CaseFile, open_file, touch
-from reconcile.store.fact_rows import load_facts
+from reconcile.store.fact_rows import load_facts, with_room
 from reconcile.store.guard_rows import BRAKE, lock, take_slots
 from reconcile.store.operation_rows import (
     OperationKey,
-    insert_operation,
+    insert_operations,
     load_operations,
     reopen,
     try_later,
@@ -70,18 +70,26 @@ class Reconciler:
 
     def _pass(self, connection: sa.Connection, case_id: str, lost: frozenset[str]) -> None:
         file = open_file(connection, case_id, self.archive, self.estate.clock())
-        touch(connection, case_id, self.database.now())
         self._count_lost(file, lost)
+        self.follow(file)
+
+    def follow(self, file: CaseFile) -> None:
+        """Make a pass within the transaction that changed the case: no job, no wait for a queue.
+
+        The runner calls it when it records the end of an operation, so that what the end allows is
+        sent by the same commit. Raises :class:`PolicyLost` before it has changed anything.
+        """
         facts = self._facts(file)
+        touch(file.connection, file.id, self.database.now())
         decision = decide(facts, file.now)
         if decision.operations or decision.reopened:
             # What is planned may be due at once: decide again over the rows it has become.
             self._plan(file, decision)
-            facts = self._facts(file)
+            facts = replace(facts, operations=load_operations(file.connection, file.id))
             decision = decide(facts, file.now)
         if decision.admit or decision.braked:
-            lock(connection, BRAKE)
-            facts = self._facts(file)
+            lock(file.connection, BRAKE)
+            facts = with_room(facts, file, self.estate)
             decision = decide(facts, file.now)
         self._carry_out(file, facts, decision)
 
@@ -110,8 +118,8 @@ class Reconciler:
                 )
 
     def _plan(self, file: CaseFile, decision: Decision) -> None:
-        for planned in decision.operations:
-            insert_operation(file.connection, file.id, planned.system, planned.step, file.now)
+        planned = [(each.system, each.step) for each in decision.operations]
+        insert_operations(file.connection, file.id, planned, file.now)
         for each in decision.reopened:
             reopen(file.connection, file.id, each.seq, at=file.now, why=each.why)
 

@@ -136,7 +136,7 @@ def show_case(file: CaseFile, estate: Estate) -> CaseView:
     person = file.person
     return CaseView(
         summary=_summarised(file, closure, _open_questions(facts)),
-        person_name=person.subject.names[0] if person.subject.names else "",
+        person_name=max(person.subject.names, key=len, default=""),
         immediate=file.row["immediate"],
         time_zone=file.row["time_zone"],
         access_end_basis=file.row["access_end_basis"],
@@ -336,10 +336,7 @@ def show_records(file: CaseFile) -> tuple[RecordView, ...]:
 
 def _residual(facts: CaseFacts) -> datetime | None:
     """The last instant at which anything issued to the person could still work, as far as known."""
-    ends = [
-        holding.residual_until
-        for holding in facts.holdings
-        if holding.residual_until and holding.state is not HoldingState.GONE
-    ]
+    # What was issued outlives what issued it: tickets work although the principal is gone.
+    ends = [holding.residual_until for holding in facts.holdings if holding.residual_until]
     verified = [s.read_at for s in facts.surveys if s.phase is Step.VERIFY_SECOND]
     return max(ends, default=max(verified, default=None))

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from connectors.contract import Connector, Json
+    from policies.model import Policy
     from reconcile.store.case_file import CaseFile
     from reconcile.store.holding_rows import HoldingRow
 
@@ -76,8 +77,8 @@ class Change:
     reached: Callable[[HoldingState, Holding | None], bool]
     observe: Callable[[Connector], None] = lambda _connector: None
     """Whatever else has to be read, beside the person's holdings, for ``reached`` to know."""
-    unsafe: Callable[[CaseFile, HoldingRow], str] = lambda _file, _row: ""
-    """Why a holding must not be touched yet; empty when it may."""
+    unsafe: Callable[[CaseFile, Sequence[HoldingRow]], Mapping[str, str]] = lambda *_: {}
+    """Which of these holdings must not be touched yet, by key, and why."""
     blocked: frozenset[str] = frozenset()
     results: dict[str, EffectRow] = field(default_factory=dict)
     read_back: dict[str, Mapping[str, Json]] = field(default_factory=dict)
@@ -114,7 +115,8 @@ class Change:
         complete_snapshots(file, run.system_name, tuple(seen.values()))
         rows = {row.key: row for row in load_holdings(file, run.system_name)}
         there = set(seen) | (set(rows) - gone)
-        wanted = {name for name in there if self._wanted(file, rows[name], seen.get(name))}
+        policy = policy_of(file, run.estate)
+        wanted = {name for name in there if self._wanted(file, policy, rows[name], seen.get(name))}
         known = load_effects(file.connection, key.case_id, key.seq)
         fresh = sorted(wanted - set(known))
         plan_effects(file.connection, key.case_id, key.seq, run.token, fresh, file.now)
@@ -125,18 +127,17 @@ class Change:
             **{name: EffectRow(name, EffectState.PLANNED) for name in fresh},
             **{row.key: row for row in settled},
         }
-        reasons = {name: self.unsafe(file, rows[name]) for name in self.results if name in seen}
-        blocked = [
-            EffectRow(name, EffectState.OPEN, why=why) for name, why in reasons.items() if why
-        ]
+        reasons = self.unsafe(file, [rows[name] for name in self.results if name in seen])
+        blocked = [EffectRow(name, EffectState.OPEN, why=why) for name, why in reasons.items()]
         self.blocked = frozenset(row.key for row in blocked)
         self._write(file, rows, [*settled, *blocked])
         self.results.update({row.key: row for row in blocked})
 
-    def _wanted(self, file: CaseFile, row: HoldingRow, seen: Holding | None) -> bool:
+    def _wanted(
+        self, file: CaseFile, policy: Policy, row: HoldingRow, seen: Holding | None
+    ) -> bool:
         if not supports(self.run.system.card, kind(row.kind), self.run.step):
             return False  # the planner has made it a duty of a person
-        policy = policy_of(file, self.run.estate)
         rule = dispose(policy, row.system, kind(row.kind), sole=row.sole, on=file.now.date())
         return self.wants(rule, seen or row.snapshot(file))
 
@@ -247,9 +248,13 @@ class Change:
     ) -> None:
         """Write effects and, for each that is decided, its evidence (Law 8)."""
         self._mark_rows(changed, file)
-        for row in changed:
-            if row.state in SETTLED or row.state is EffectState.REFUSED:
-                _record_effect(self.run, file, rows[row.key], row, self.read_back.get(row.key, {}))
+        decided = [
+            _record_of(self.run, rows[row.key], row, self.read_back.get(row.key, {}))
+            for row in changed
+            if row.state in SETTLED or row.state is EffectState.REFUSED
+        ]
+        if decided:
+            file.record_all(decided)
 
     def _verdict(self, file: CaseFile, rows: Mapping[str, HoldingRow]) -> Finished | Again:
         open_rows = [row for row in self.results.values() if row.state not in SETTLED]
@@ -289,28 +294,21 @@ def _decided(row: EffectRow, *, reached: bool) -> EffectRow:
     return EffectRow(row.key, EffectState.ALREADY, how=NOT_BY_US, lost=row.lost)
 
 
-def _record_effect(
-    run: Run,
-    file: CaseFile,
-    holding: HoldingRow,
-    row: EffectRow,
-    read_back: Mapping[str, Json],
-) -> None:
+def _record_of(
+    run: Run, holding: HoldingRow, row: EffectRow, read_back: Mapping[str, Json]
+) -> tuple[str, dict[str, Json], dict[str, Json]]:
+    control: dict[str, Json] = {
+        "system": run.system_name,
+        "stage": run.step.value,
+        "kind": holding.kind,
+        "holding": holding.number,
+        "outcome": row.state.value,
+        "how": row.how,
+        "try": run.key.tries,
+        "not_restorable": row.lost,
+    }
     person: dict[str, Json] = {"key": holding.key, "why": row.why, "read_back": read_back}
-    file.record(
-        "effect.recorded",
-        {
-            "system": run.system_name,
-            "stage": run.step.value,
-            "kind": holding.kind,
-            "holding": holding.number,
-            "outcome": row.state.value,
-            "how": row.how,
-            "try": run.key.tries,
-            "not_restorable": row.lost,
-        },
-        person,
-    )
+    return "effect.recorded", control, person
 
 
 def contain(run: Run) -> Finished | Again:
@@ -349,30 +347,34 @@ def revoke(run: Run) -> Finished | Again:
         lambda connector, account, bundle: connector.revoke(account, bundle),  # type: ignore[attr-defined]
         wanted,
         _gone,
-        unsafe=lambda file, row: _not_yet_safe(run, file, row),
+        unsafe=lambda file, rows: _not_yet_safe(run, file, rows),
     ).work()
 
 
-def _not_yet_safe(run: Run, file: CaseFile, row: HoldingRow) -> str:
+def _not_yet_safe(run: Run, file: CaseFile, rows: Sequence[HoldingRow]) -> dict[str, str]:
     """Law 3: a holding whose backup or transfer was not observed stays, and those steps run again.
 
     This is asked of what the very last re-read shows, so a grant given after the backup is kept
     before it is taken away.
     """
-    rule = dispose(
-        policy_of(file, run.estate), row.system, kind(row.kind), sole=row.sole, on=file.now.date()
-    )
-    name = (row.system, row.key)
-    if row.number in done_by_hand(file):
-        return ""
-    if rule.preserve and name not in settled_keys(file.connection, file.id, Step.PRESERVE):
-        _run_again(run, file, Step.PRESERVE)
-        return "not preserved yet"
-    handed = settled_keys(file.connection, file.id, Step.TRANSFER)
-    if rule.must_transfer and name not in handed:
-        _run_again(run, file, Step.TRANSFER)
-        return "not handed over yet"
-    return ""
+    policy, today = policy_of(file, run.estate), file.now.date()
+    settled, by_hand = settled_keys(file.connection, file.id), done_by_hand(file)
+    kept, handed = settled[Step.PRESERVE], settled[Step.TRANSFER]
+    reasons, again = dict[str, str](), set[Step]()
+    for row in rows:
+        rule = dispose(policy, row.system, kind(row.kind), sole=row.sole, on=today)
+        name = (row.system, row.key)
+        if row.number in by_hand:
+            continue
+        if rule.preserve and name not in kept:
+            reasons[row.key] = "not preserved yet"
+            again.add(Step.PRESERVE)
+        elif rule.must_transfer and name not in handed:
+            reasons[row.key] = "not handed over yet"
+            again.add(Step.TRANSFER)
+    for step in again:
+        _run_again(run, file, step)
+    return reasons
 
 
 def _run_again(run: Run, file: CaseFile, step: Step) -> None:

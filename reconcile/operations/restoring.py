@@ -41,10 +41,11 @@ def restore(run: Run) -> Finished | Again:
 
 
 def _changed_by_us(run: Run, file: CaseFile) -> list[Holding]:
+    settled = settled_keys(file.connection, file.id)
     ours = {
         key
         for step in (Step.CONTAIN, Step.REVOKE, Step.TRANSFER)
-        for system, key in settled_keys(file.connection, file.id, step)
+        for system, key in settled[step]
         if system == run.system_name
     }
     return [row.snapshot(file) for row in load_holdings(file, run.system_name) if row.key in ours]

@@ -19,6 +19,7 @@ import structlog
 from connectors.faults import Fault, Refused, Transient, Unauthorised
 from connectors.secret import SecretUnavailable
 from reconcile.engine.port import LeaseLost
+from reconcile.errors import PolicyLost
 from reconcile.facts import HR, OperationState, Step
 from reconcile.gates import gate
 from reconcile.operations.changing import contain, revoke
@@ -30,6 +31,7 @@ from reconcile.operations.restoring import restore
 from reconcile.operations.run import Again, Blind, Finished, OutOfBudget, Run, Stopped
 from reconcile.operations.surveying import survey, verify
 from reconcile.policy_book import policy_of
+from reconcile.reconciler import Reconciler
 from reconcile.sealing import KeyDestroyed
 from reconcile.store.case_file import open_file
 from reconcile.store.errors import DatabaseUnavailable
@@ -168,11 +170,23 @@ class OperationRunner:
             count_success(connection, run.system_name)
             control = {"system": run.system_name, "stage": run.step.value, "try": key.tries}
             file.record("operation.done", {**control, "result": dict(outcome.result)})
-            self.jobs.wake(connection, key.case_id, f"after/{key.seq}/{key.tries}")
+            self._follow(file, f"after/{key.seq}/{key.tries}")
         elif isinstance(outcome, Again):
             self._again(run, file, outcome)
         else:
             self._fault(run, file, outcome)
+
+    def _follow(self, file: CaseFile, reason: str) -> None:
+        """Let the same commit send what the end of this operation allows.
+
+        A job of its own would cost more than the pass, and contain would wait for two queues.
+        """
+        try:
+            Reconciler(self.database, self.estate, self.jobs, self.archive).follow(file)
+        except (
+            PolicyLost
+        ):  # the record must land all the same: a pass of its own will hold the case
+            self.jobs.wake(file.connection, file.id, reason)
 
     def _again(
         self, run: Run, file: CaseFile, outcome: Again, wait: timedelta | None = None

@@ -18,11 +18,13 @@ from reconcile.errors import UnknownCase
 from reconcile.event import Person
 from reconcile.facts import OperationState
 from reconcile.sealing import seal, unseal
+from reconcile.store.evidence_log import Draft
 from reconcile.store.instants import instant
+from reconcile.store.ledger_schema import case_keys
 from reconcile.store.schema import cases, operations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from connectors.contract import Json
@@ -92,9 +94,20 @@ class CaseFile:
         person: Mapping[str, Json] | None = None,
     ) -> None:
         """Append an evidence record in this transaction."""
-        chain = self.id + (AFTERWARDS if self.row["closing_at"] is not None else "")
-        self.archive.evidence.append(
-            self.connection, chain, type_, self.now, _plain(control), _plain(person)
+        self.record_all([(type_, control or {}, person or {})])
+
+    def record_all(
+        self, said: Sequence[tuple[str, Mapping[str, Json], Mapping[str, Json]]]
+    ) -> None:
+        """Append evidence records (type, control, person) in this transaction, in order."""
+        drafts = [Draft(type_, _plain(control), _plain(person)) for type_, control, person in said]
+        closed = self.row["closing_at"] is not None
+        self.archive.evidence.append_all(
+            self.connection,
+            self.id + (AFTERWARDS if closed else ""),
+            self.now,
+            drafts,
+            None if closed else self.key,
         )
 
     def update(self, **values: object) -> None:
@@ -113,9 +126,9 @@ class CaseFile:
             self.record("case.state", {"from": before.value, "to": after.value, "why": why})
 
 
-def _plain(part: Mapping[str, Json] | None) -> dict[str, EvidenceJson]:
+def _plain(part: Mapping[str, Json]) -> dict[str, EvidenceJson]:
     """Turn what the contract carries into the plain types that evidence hashes."""
-    return {name: _value(value) for name, value in (part or {}).items()}
+    return {name: _value(value) for name, value in part.items()}
 
 
 def _value(value: Json) -> EvidenceJson:
@@ -124,6 +137,21 @@ def _value(value: Json) -> EvidenceJson:
     if isinstance(value, Mapping):
         return {name: _value(each) for name, each in value.items()}
     return [_value(each) for each in value]
+
+
+_HAS_KEY: Final = "key_of"
+_WRAPPED: Final = "key_wrapped"
+_READ: Final = (
+    sa.select(
+        cases,
+        case_keys.c.case_id.label(_HAS_KEY),
+        case_keys.c.wrapped.label(_WRAPPED),
+    )
+    .select_from(cases.outerjoin(case_keys, case_keys.c.case_id == cases.c.id))
+    .where(cases.c.id == sa.bindparam("this"))
+)
+_LOCKED: Final = _READ.with_for_update(of=cases)
+_TOUCH: Final = sa.update(cases).where(cases.c.id == sa.bindparam("this"))
 
 
 def open_file(
@@ -138,18 +166,19 @@ def open_file(
 
     Raises :class:`UnknownCase`, and :class:`~reconcile.sealing.KeyDestroyed` once it was erased.
     """
-    query = sa.select(cases).where(cases.c.id == case_id)
-    found = connection.execute(query.with_for_update() if lock else query)
-    row = found.mappings().first()
+    query = _LOCKED if lock else _READ
+    row = connection.execute(query, {"this": case_id}).mappings().first()
     if row is None:
         message = f"no case {case_id[:64]}"
         raise UnknownCase(message)
-    return CaseFile(connection, dict(row), archive, archive.keys.get(connection, case_id), now)
+    values = dict(row)
+    key = archive.keys.unwrap(case_id, values.pop(_HAS_KEY), values.pop(_WRAPPED))
+    return CaseFile(connection, values, archive, key, now)
 
 
 def touch(connection: sa.Connection, case_id: str, now: sa.ColumnElement[float]) -> None:
     """Note on the database clock that a pass looked at the case."""
-    connection.execute(sa.update(cases).where(cases.c.id == case_id).values(touched=now))
+    connection.execute(_TOUCH.values(touched=now), {"this": case_id})
 
 
 def open_case_of(connection: sa.Connection, employment_id: str) -> str | None:

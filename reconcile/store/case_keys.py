@@ -18,6 +18,9 @@ from reconcile.store.ledger_schema import case_keys
 
 KEY_SIZE: Final = 32
 _WRAP: Final = "deprov-case-key/v1"
+_KEY: Final = sa.select(case_keys.c.case_id, case_keys.c.wrapped).where(
+    case_keys.c.case_id == sa.bindparam("this")
+)
 
 
 class CaseKeys:
@@ -55,13 +58,19 @@ class CaseKeys:
         Raises `LookupError` when it never had one, `KeyDestroyed` when it was erased, `SealBroken`
         when the row was tampered with or the key-encryption key is another.
         """
-        wrapped = sa.select(case_keys.c.wrapped).where(case_keys.c.case_id == case_id)
-        row = connection.execute(wrapped).one_or_none()
-        if row is None:
+        row = connection.execute(_KEY, {"this": case_id}).one_or_none()
+        return self.unwrap(case_id, *(row or (None, None)))
+
+    def unwrap(self, case_id: str, known: str | None, wrapped: bytes | None) -> bytes:
+        """The key of a case from its row: ``known`` is the row's case, None where there is none.
+
+        Raises like `get`.
+        """
+        if known is None:
             raise LookupError(f"case {case_id} has no key")
-        if row.wrapped is None:
+        if wrapped is None:
             raise KeyDestroyed(f"the key of case {case_id} was destroyed")
-        return unseal(self._wrapping, row.wrapped, f"{_WRAP}/{case_id}")
+        return unseal(self._wrapping, wrapped, f"{_WRAP}/{case_id}")
 
     def ensure(self, connection: sa.Connection, case_id: str) -> bytes:
         """The key of a case, made at the first call. The caller holds the lock of the case."""

@@ -8,7 +8,7 @@ case and can be erased (Law 10); the salt of the control part stays in the open,
 an erased record would prove nothing.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,6 +51,15 @@ class RecordReference:
     entry_hex: str
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a record to be written says: its type, its control part, its person part."""
+
+    type_: str
+    control: Mapping[str, Json]
+    person: Mapping[str, Json]
+
+
 class EvidenceLog:
     """The way into and out of the evidence. Holds no connection; every call uses the caller's."""
 
@@ -73,16 +82,39 @@ class EvidenceLog:
         evidence cannot hold, `ChainClosed` after the closing record, `KeyDestroyed` once the case
         was erased.
         """
-        tip = _lock_chain(connection, case_id)
-        key = self._keys.ensure(connection, case_id)
-        link = linked(case_id, tip, type_, _instant(at), control)
-        record = Record.create(link, dict(person), self._token_bytes)
-        reference = RecordReference(case_id, tip.seq + 1, record.entry.hex())
-        self._store(connection, reference, record, key, type_, at)
-        end = {"seq": reference.seq, "tip": record.entry, "closed": type_ == CLOSING}
-        this = schema.chains.c.case_id == case_id
-        connection.execute(sa.update(schema.chains).where(this).values(end))
+        draft = Draft(type_, control, person)
+        (reference,) = self.append_all(connection, case_id, at, [draft])
         return reference
+
+    def append_all(
+        self,
+        connection: sa.Connection,
+        case_id: str,
+        at: datetime,
+        drafts: Sequence[Draft],
+        key: bytes | None = None,
+    ) -> tuple[RecordReference, ...]:
+        """Write the next records of a chain, in order; the same as `append` for each, but the
+        chain is locked and every table written once.
+
+        ``key`` spares the look-up where the caller holds the key of ``case_id`` already.
+        """
+        tip = _lock_chain(connection, case_id)
+        if key is None:
+            key = self._keys.ensure(connection, case_id)
+        rows = []
+        for draft in drafts:
+            link = linked(case_id, tip, draft.type_, _instant(at), draft.control)
+            record = Record.create(link, dict(draft.person), self._token_bytes)
+            tip = ChainTip(tip.seq + 1, record.entry)
+            rows.append(self._row(case_id, tip.seq, record, key, draft.type_, at))
+        if rows:
+            connection.execute(_INSERT, rows)
+            ledger.append_fresh(connection, [(row["event_id"], row["entry"]) for row in rows], at)
+            closed = drafts[-1].type_ == CLOSING
+            end = {"this": case_id, "seq": tip.seq, "tip": tip.entry, "closed": closed}
+            connection.execute(_MOVE_TIP, end)
+        return tuple(RecordReference(case_id, row["seq"], row["entry"].hex()) for row in rows)
 
     def close(
         self,
@@ -160,22 +192,14 @@ class EvidenceLog:
         is_closed = connection.execute(closed).scalar_one()
         write_bundle(path, Bundle(case_id, is_closed, exhibits, newest.note, key))
 
-    def _store(
-        self,
-        connection: sa.Connection,
-        reference: RecordReference,
-        record: Record,
-        key: bytes,
-        type_: str,
-        at: datetime,
-    ) -> None:
-        case_id, seq = reference.case_id, reference.seq
+    def _row(
+        self, case_id: str, seq: int, record: Record, key: bytes, type_: str, at: datetime
+    ) -> dict[str, Any]:
         opened = (record.person_salt or b"") + (record.person or b"")
-        event_id = f"{case_id}/{seq}"
-        row = {
+        return {
             "case_id": case_id,
             "seq": seq,
-            "event_id": event_id,
+            "event_id": f"{case_id}/{seq}",
             "type": type_,
             "at": at.timestamp(),
             "control": record.control.decode(),
@@ -184,8 +208,15 @@ class EvidenceLog:
             "person_commit": record.person_commit,
             "entry": record.entry,
         }
-        connection.execute(sa.insert(schema.records).values(row))
-        ledger.append(connection, event_id, record.entry, at)
+
+
+_INSERT: Final = sa.insert(schema.records)
+_LOCKED_TIP: Final = (
+    sa.select(schema.chains.c.seq, schema.chains.c.tip, schema.chains.c.closed)
+    .where(schema.chains.c.case_id == sa.bindparam("this"))
+    .with_for_update()
+)
+_MOVE_TIP: Final = sa.update(schema.chains).where(schema.chains.c.case_id == sa.bindparam("this"))
 
 
 def records_published(connection: sa.Connection, case_id: str) -> bool:
@@ -208,14 +239,13 @@ def records_published(connection: sa.Connection, case_id: str) -> bool:
 
 def _lock_chain(connection: sa.Connection, case_id: str, *, closed_too: bool = False) -> ChainTip:
     """The end of the chain, locked until the caller's transaction ends; begun if there is none."""
-    table = schema.chains
-    first = {"case_id": case_id, "seq": 0, "tip": bytes(HASH_SIZE), "closed": False}
-    locked = sa.select(table).where(table.c.case_id == case_id).with_for_update()
-    row = connection.execute(locked).one_or_none()
+    this = {"this": case_id}
+    row = connection.execute(_LOCKED_TIP, this).one_or_none()
     if row is None:
-        beginning = ledger.upsert(connection, table).values(first)
+        first = {"case_id": case_id, "seq": 0, "tip": bytes(HASH_SIZE), "closed": False}
+        beginning = ledger.upsert(connection, schema.chains).values(first)
         connection.execute(beginning.on_conflict_do_nothing())
-        row = connection.execute(locked).one()
+        row = connection.execute(_LOCKED_TIP, this).one()
     if row.closed and not closed_too:
         raise ChainClosed(f"case {case_id} has its closing record")
     return ChainTip(row.seq, row.tip)

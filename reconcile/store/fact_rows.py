@@ -115,8 +115,8 @@ def _systems(file: CaseFile, estate: Estate, policy: Policy) -> tuple[SystemFact
 
 
 def _holdings(file: CaseFile, policy: Policy) -> tuple[HoldingFacts, ...]:
-    preserved = settled_keys(file.connection, file.id, Step.PRESERVE)
-    transferred = settled_keys(file.connection, file.id, Step.TRANSFER)
+    settled = settled_keys(file.connection, file.id)
+    preserved, transferred = settled[Step.PRESERVE], settled[Step.TRANSFER]
     today = file.now.date()
     return tuple(
         HoldingFacts(
@@ -133,6 +133,11 @@ def _holdings(file: CaseFile, policy: Policy) -> tuple[HoldingFacts, ...]:
         )
         for row in load_holdings(file)
     )
+
+
+def with_room(facts: CaseFacts, file: CaseFile, estate: Estate) -> CaseFacts:
+    """Read the brake's window again, now that its row is locked (Law 5)."""
+    return replace(facts, brake_room=_room(file, estate))
 
 
 def _room(file: CaseFile, estate: Estate) -> dict[Step, int]:

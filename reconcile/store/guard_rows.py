@@ -42,20 +42,30 @@ def ensure_switches(connection: sa.Connection, now: datetime) -> None:
     connection.execute(upsert(connection, switches).values(rows).on_conflict_do_nothing())
 
 
+# Built once: see operation_rows.
+_USED: Final = (
+    sa.select(brake_slots.c.stage, sa.func.count())
+    .where(brake_slots.c.at > sa.bindparam("since"))
+    .group_by(brake_slots.c.stage)
+)
+_TAKEN: Final = sa.select(brake_slots.c.stage).where(brake_slots.c.case_id == sa.bindparam("this"))
+_RESTING: Final = sa.select(breakers.c.system, breakers.c.open_until).where(
+    breakers.c.open_until > sa.bindparam("now")
+)
+_FORGIVE: Final = sa.update(breakers).where(
+    breakers.c.system == sa.bindparam("name"), breakers.c.failures > 0
+)
+
+
 def slots_used(connection: sa.Connection, since: datetime) -> dict[Step, int]:
     """Count the people let through since ``since``, by step."""
-    query = (
-        sa.select(brake_slots.c.stage, sa.func.count())
-        .where(brake_slots.c.at > epoch(since))
-        .group_by(brake_slots.c.stage)
-    )
-    return {Step(stage): number for stage, number in connection.execute(query)}
+    found = connection.execute(_USED, {"since": epoch(since)})
+    return {Step(stage): number for stage, number in found}
 
 
 def slots_of(connection: sa.Connection, case_id: str) -> frozenset[Step]:
     """List the steps for which a case has been let through."""
-    query = sa.select(brake_slots.c.stage).where(brake_slots.c.case_id == case_id)
-    return frozenset(Step(stage) for stage in connection.scalars(query))
+    return frozenset(Step(stage) for stage in connection.scalars(_TAKEN, {"this": case_id}))
 
 
 def take_slots(
@@ -69,9 +79,8 @@ def take_slots(
 
 def open_breakers(connection: sa.Connection, now: datetime) -> dict[str, datetime]:
     """Map resting systems to the end of their rest."""
-    query = sa.select(breakers).where(breakers.c.open_until > epoch(now))
-    rows = connection.execute(query).mappings()
-    return {row["system"]: instant(row["open_until"]) for row in rows}
+    rows = connection.execute(_RESTING, {"now": epoch(now)})
+    return {system: instant(until) for system, until in rows}
 
 
 def count_failure(
@@ -98,8 +107,5 @@ def count_failure(
 
 def count_success(connection: sa.Connection, system: str) -> None:
     """Forget the failures of a system that has answered."""
-    connection.execute(
-        sa.update(breakers)
-        .where(breakers.c.system == system, breakers.c.failures > 0)
-        .values(failures=0, open_until=0.0, reason="")
-    )
+    clean = {"failures": 0, "open_until": 0.0, "reason": ""}
+    connection.execute(_FORGIVE, {"name": system, **clean})

@@ -85,10 +85,8 @@ def load_accounts(file: CaseFile, system: str, decision: str = ACCEPTED) -> tupl
 
 def candidates(file: CaseFile) -> tuple[tuple[str, str], ...]:
     """List (system, native id) of accounts that no person has decided about."""
-    query = sa.select(accounts.c.system, accounts.c.native_id).where(
-        accounts.c.case_id == file.id, accounts.c.decision == CANDIDATE
-    )
-    return tuple((row.system, row.native_id) for row in file.connection.execute(query))
+    found = file.connection.execute(_UNDECIDED, {"this": file.id})
+    return tuple((row.system, row.native_id) for row in found)
 
 
 def rejected(file: CaseFile, system: str) -> frozenset[str]:
@@ -121,6 +119,21 @@ class HoldingRow:
         return file.unseal(HOLDING, self.snapshot_sealed, f"holding/{self.system}")
 
 
+# Built once: see operation_rows.
+_MINE: Final = holdings.c.case_id == sa.bindparam("this")
+_LAST: Final = sa.select(sa.func.coalesce(sa.func.max(holdings.c.number), 0)).where(_MINE)
+_INSERT: Final = sa.insert(holdings)
+_LOAD: Final = sa.select(holdings).where(_MINE).order_by(holdings.c.number)
+_LOAD_SYSTEM: Final = _LOAD.where(holdings.c.system == sa.bindparam("in_system"))
+_UPDATE: Final = sa.update(holdings).where(
+    _MINE, holdings.c.system == sa.bindparam("in_system"), holdings.c.key == sa.bindparam("named")
+)
+_SURVEYS: Final = sa.select(surveys).where(surveys.c.case_id == sa.bindparam("this"))
+_UNDECIDED: Final = sa.select(accounts.c.system, accounts.c.native_id).where(
+    accounts.c.case_id == sa.bindparam("this"), accounts.c.decision == CANDIDATE
+)
+
+
 def store_holdings(file: CaseFile, system: str, seen: Sequence[Holding], *, whole: bool) -> None:
     """Fold a read into the rows: new ones with their pre-image, known ones with their state.
 
@@ -129,10 +142,15 @@ def store_holdings(file: CaseFile, system: str, seen: Sequence[Holding], *, whol
     """
     known = {row.key: row for row in load_holdings(file, system)}
     fresh = [each for each in seen if each.key not in known]
-    _insert(file, system, fresh)
-    for each in seen:
-        if each.key in known:
-            _refresh(file, system, each, known[each.key])
+    if fresh:
+        _insert(file, system, fresh)
+    changed = [
+        _as_seen(file, system, each)
+        for each in seen
+        if each.key in known and not _unchanged(each, known[each.key])
+    ]
+    if changed:
+        file.connection.execute(_UPDATE, changed)
     if whole:
         missing = set(known) - {each.key for each in seen}
         gone = [key for key in missing if known[key].state is not HoldingState.GONE]
@@ -140,8 +158,7 @@ def store_holdings(file: CaseFile, system: str, seen: Sequence[Holding], *, whol
 
 
 def _insert(file: CaseFile, system: str, fresh: Sequence[Holding]) -> None:
-    query = sa.select(sa.func.coalesce(sa.func.max(holdings.c.number), 0))
-    last = int(file.connection.scalar(query.where(holdings.c.case_id == file.id)) or 0)
+    last = int(file.connection.scalar(_LAST, {"this": file.id}) or 0)
     rows = [
         {
             "case_id": file.id, "system": system, "key": each.key, "number": number,
@@ -153,42 +170,42 @@ def _insert(file: CaseFile, system: str, fresh: Sequence[Holding]) -> None:
         }
         for number, each in enumerate(fresh, start=last + 1)
     ]  # fmt: skip
-    if rows:
-        file.connection.execute(sa.insert(holdings), rows)
+    file.connection.execute(_INSERT, rows)
 
 
-def _refresh(file: CaseFile, system: str, seen: Holding, known: HoldingRow) -> None:
-    unchanged = (known.state, known.sole, known.duty, known.residual_until) == (
+def _unchanged(seen: Holding, known: HoldingRow) -> bool:
+    return (known.state, known.sole, known.duty, known.residual_until) == (
         seen.state,
         seen.sole,
         seen.duty,
         epoch_or_none(seen.residual_until),
     )
-    if unchanged:
-        return
-    file.connection.execute(
-        sa.update(holdings)
-        .where(_is(file, system, seen.key))
-        .values(
-            state=seen.state.value, sole=seen.sole, duty=seen.duty, last_seen_at=epoch(file.now),
-            residual_until=epoch_or_none(seen.residual_until),
-        )
-    )  # fmt: skip
+
+
+def _as_seen(file: CaseFile, system: str, seen: Holding) -> dict[str, object]:
+    return {
+        **_place(file, system, seen.key),
+        "state": seen.state.value, "sole": seen.sole, "duty": seen.duty,
+        "last_seen_at": epoch(file.now), "residual_until": epoch_or_none(seen.residual_until),
+    }  # fmt: skip
 
 
 def _mark_gone(file: CaseFile, system: str, keys: Sequence[str]) -> None:
-    for key in keys:
-        file.connection.execute(
-            sa.update(holdings)
-            .where(_is(file, system, key))
-            .values(state=HoldingState.GONE.value, last_seen_at=epoch(file.now))
-        )
+    rows = [
+        {
+            **_place(file, system, key),
+            "state": HoldingState.GONE.value,
+            "last_seen_at": epoch(file.now),
+        }
+        for key in keys
+    ]
+    if rows:
+        file.connection.execute(_UPDATE, rows)
 
 
-def _is(file: CaseFile, system: str, key: str) -> sa.ColumnElement[bool]:
-    return sa.and_(
-        holdings.c.case_id == file.id, holdings.c.system == system, holdings.c.key == key
-    )
+def _place(file: CaseFile, system: str, key: str) -> dict[str, object]:
+    """Parameters of `_UPDATE` that say which row; the others say what is written."""
+    return {"this": file.id, "in_system": system, "named": key}
 
 
 def complete_snapshots(file: CaseFile, system: str, seen: Sequence[Holding]) -> None:
@@ -201,19 +218,18 @@ def complete_snapshots(file: CaseFile, system: str, seen: Sequence[Holding]) -> 
     for each in seen:
         row = known.get(each.key)
         if row and each.restore and not row.snapshot(file).restore:
+            sealed = file.seal(HOLDING, each, f"holding/{system}")
             file.connection.execute(
-                sa.update(holdings)
-                .where(_is(file, system, each.key))
-                .values(snapshot_sealed=file.seal(HOLDING, each, f"holding/{system}"))
+                _UPDATE, {**_place(file, system, each.key), "snapshot_sealed": sealed}
             )
 
 
 def load_holdings(file: CaseFile, system: str | None = None) -> tuple[HoldingRow, ...]:
     """Read the holdings of a case, of one system or of all, by number."""
-    query = sa.select(holdings).where(holdings.c.case_id == file.id).order_by(holdings.c.number)
+    query, place = (_LOAD, {"this": file.id})
     if system is not None:
-        query = query.where(holdings.c.system == system)
-    return tuple(_holding_row(row) for row in file.connection.execute(query).mappings())
+        query, place = _LOAD_SYSTEM, {"this": file.id, "in_system": system}
+    return tuple(_holding_row(row) for row in file.connection.execute(query, place).mappings())
 
 
 def _holding_row(row: sa.RowMapping) -> HoldingRow:
@@ -263,7 +279,7 @@ def forget_survey(file: CaseFile, system: str, phase: Step) -> None:
 
 def load_surveys(file: CaseFile) -> tuple[SurveyFacts, ...]:
     """Read the newest reads of all phases."""
-    query = sa.select(surveys).where(surveys.c.case_id == file.id)
+    found = file.connection.execute(_SURVEYS, {"this": file.id})
     return tuple(
         SurveyFacts(
             system=row["system"],
@@ -274,5 +290,5 @@ def load_surveys(file: CaseFile) -> tuple[SurveyFacts, ...]:
             by_verifier=row["credential"] == Credential.VERIFY.value,
             residue=tuple(row["residue"]),
         )
-        for row in file.connection.execute(query).mappings()
+        for row in found.mappings()
     )

@@ -93,6 +93,21 @@ def append(connection: sa.Connection, event_id: str, entry: bytes, at: datetime)
             connection.execute(sa.delete(schema.pending).where(pending))
 
 
+def append_fresh(
+    connection: sa.Connection, entries: Sequence[tuple[str, bytes]], at: datetime
+) -> None:
+    """Put entries into the outbox whose event ids the caller knows to be new: it has just written
+    them under a unique key of its own, in the same transaction.
+
+    One statement. Should a log hold another entry of that event all the same, the sequencer
+    refuses with `EventConflict`, as it does for every entry it takes.
+    """
+    rows = [{"event_id": event, "entry": entry, "at": at.timestamp()} for event, entry in entries]
+    if any(len(entry) != HASH_SIZE for _, entry in entries):
+        raise ValueError("an entry of this log is exactly 32 opaque bytes")
+    connection.execute(sa.insert(schema.pending), rows)
+
+
 def published(connection: sa.Connection) -> Published | None:
     """The newest published checkpoint."""
     table = schema.checkpoint

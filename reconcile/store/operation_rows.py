@@ -6,9 +6,10 @@ token first, in the same transaction, so a superseded run cannot write.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
@@ -17,7 +18,7 @@ from reconcile.store.instants import epoch, epoch_or_none, instant, instant_or_n
 from reconcile.store.schema import effects, holdings, operations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Sequence
 
     from connectors.contract import Json
 
@@ -45,26 +46,42 @@ class OperationKey:
         return f"{self.case_id}/{self.seq}/{self.tries}"
 
 
-def insert_operation(
-    connection: sa.Connection, case_id: str, system: str, step: Step, now: datetime
-) -> int:
-    """Add an operation to a case whose row is locked; returns its number."""
-    query = sa.select(sa.func.coalesce(sa.func.max(operations.c.seq), 0) + 1)
-    seq = int(connection.scalar(query.where(operations.c.case_id == case_id)) or 1)
-    connection.execute(
-        sa.insert(operations).values(
-            case_id=case_id, seq=seq, system=system, stage=step.value,
-            state=OperationState.TODO.value, tries=0, starts=0, failures=0,
-            not_before=epoch(now), token="", result={}, error="",
-        )
-    )  # fmt: skip
-    return seq
+# Statements that every pass and every holding needs are built once: building one costs the
+# processor more than the database needs to answer it (docs/benchmarks.md).
+_MINE: Final = operations.c.case_id == sa.bindparam("this")
+_LAST: Final = sa.select(sa.func.coalesce(sa.func.max(operations.c.seq), 0)).where(_MINE)
+_INSERT: Final = sa.insert(operations)
+_LOAD: Final = sa.select(operations).where(_MINE).order_by(operations.c.seq)
+_FENCE: Final = (
+    sa.select(operations.c.token, operations.c.state)
+    .where(_MINE, operations.c.seq == sa.bindparam("number"))
+    .with_for_update()
+)
+_UPDATE: Final = sa.update(operations).where(_MINE, operations.c.seq == sa.bindparam("number"))
+
+
+def insert_operations(
+    connection: sa.Connection, case_id: str, planned: Sequence[tuple[str, Step]], now: datetime
+) -> None:
+    """Add operations (system, step) to a case whose row is locked, numbered on."""
+    if not planned:
+        return
+    last = int(connection.scalar(_LAST, {"this": case_id}) or 0)
+    rows: list[dict[str, object]] = [
+        {
+            "case_id": case_id, "seq": seq, "system": system, "stage": step.value,
+            "state": OperationState.TODO.value, "tries": 0, "starts": 0, "failures": 0,
+            "not_before": epoch(now), "token": "", "result": {}, "error": "",
+        }
+        for seq, (system, step) in enumerate(planned, start=last + 1)
+    ]  # fmt: skip
+    connection.execute(_INSERT, rows)
 
 
 def load_operations(connection: sa.Connection, case_id: str) -> tuple[OperationFacts, ...]:
     """Read the operations of a case, in order."""
-    query = sa.select(operations).where(operations.c.case_id == case_id).order_by(operations.c.seq)
-    return tuple(_facts(row) for row in connection.execute(query).mappings())
+    rows = connection.execute(_LOAD, {"this": case_id}).mappings()
+    return tuple(_facts(row) for row in rows)
 
 
 def _facts(row: sa.RowMapping) -> OperationFacts:
@@ -106,10 +123,7 @@ def take(
 
 def fence(connection: sa.Connection, case_id: str, seq: int, token: str) -> None:
     """Lock the operation's row and check the token. Raises :class:`Superseded`."""
-    query = sa.select(operations.c.token, operations.c.state).where(
-        operations.c.case_id == case_id, operations.c.seq == seq
-    )
-    row = connection.execute(query.with_for_update()).first()
+    row = connection.execute(_FENCE, {"this": case_id, "number": seq}).first()
     if row is None or row.token != token or row.state != OperationState.TODO.value:
         raise Superseded
 
@@ -163,11 +177,7 @@ def reopen(connection: sa.Connection, case_id: str, seq: int, *, at: datetime, w
 
 
 def _update(connection: sa.Connection, case_id: str, seq: int, **values: object) -> None:
-    connection.execute(
-        sa.update(operations)
-        .where(operations.c.case_id == case_id, operations.c.seq == seq)
-        .values(**values)
-    )
+    connection.execute(_UPDATE.values(**values), {"this": case_id, "number": seq})
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,15 +192,41 @@ class EffectRow:
     pending_until: datetime | None = None
 
 
+_EFFECTS: Final = sa.select(effects).where(
+    effects.c.case_id == sa.bindparam("this"), effects.c.seq == sa.bindparam("number")
+)
+_INSERT_EFFECTS: Final = sa.insert(effects)
+_MARK: Final = (
+    sa.update(effects)
+    .where(
+        effects.c.case_id == sa.bindparam("this"),
+        effects.c.seq == sa.bindparam("number"),
+        effects.c.key == sa.bindparam("name"),
+    )
+    .values(tries=effects.c.tries + sa.bindparam("calling"))
+)
+_SETTLED: Final = (
+    sa.select(operations.c.stage, operations.c.system, effects.c.key)
+    .join(
+        operations,
+        sa.and_(operations.c.case_id == effects.c.case_id, operations.c.seq == effects.c.seq),
+    )
+    .where(
+        effects.c.case_id == sa.bindparam("this"),
+        effects.c.state.in_([state.value for state in SETTLED]),
+    )
+)
+
+
 def load_effects(connection: sa.Connection, case_id: str, seq: int) -> dict[str, EffectRow]:
     """Read the effects of an operation by holding key."""
-    query = sa.select(effects).where(effects.c.case_id == case_id, effects.c.seq == seq)
+    found = connection.execute(_EFFECTS, {"this": case_id, "number": seq})
     return {
         row["key"]: EffectRow(
             row["key"], EffectState(row["state"]), row["how"], row["why"], row["lost"],
             instant_or_none(row["pending_until"]),
         )
-        for row in connection.execute(query).mappings()
+        for row in found.mappings()
     }  # fmt: skip
 
 
@@ -211,41 +247,36 @@ def plan_effects(
         for key in keys
     ]  # fmt: skip
     if rows:
-        connection.execute(sa.insert(effects), rows)
+        connection.execute(_INSERT_EFFECTS, rows)
 
 
 def mark_effects(
     connection: sa.Connection, case_id: str, seq: int, rows: Iterable[EffectRow], now: datetime
 ) -> None:
     """Write the state of effects; the caller has fenced."""
-    for row in rows:
-        calling = row.state is EffectState.CALLING
-        connection.execute(
-            sa.update(effects)
-            .where(effects.c.case_id == case_id, effects.c.seq == seq, effects.c.key == row.key)
-            .values(
-                state=row.state.value, how=row.how, why=row.why, lost=row.lost, at=epoch(now),
-                pending_until=epoch_or_none(row.pending_until),
-                tries=effects.c.tries + (1 if calling else 0),
-            )
-        )  # fmt: skip
+    marks = [
+        {
+            "this": case_id, "number": seq, "name": row.key,
+            "state": row.state.value, "how": row.how, "why": row.why, "lost": row.lost,
+            "at": epoch(now), "pending_until": epoch_or_none(row.pending_until),
+            "calling": int(row.state is EffectState.CALLING),
+        }
+        for row in rows
+    ]  # fmt: skip
+    if marks:
+        connection.execute(_MARK, marks)
 
 
-def settled_keys(connection: sa.Connection, case_id: str, step: Step) -> frozenset[tuple[str, str]]:
-    """List (system, holding key) whose effect of ``step`` is observed done."""
-    query = (
-        sa.select(operations.c.system, effects.c.key)
-        .join(
-            operations,
-            sa.and_(operations.c.case_id == effects.c.case_id, operations.c.seq == effects.c.seq),
-        )
-        .where(
-            effects.c.case_id == case_id,
-            operations.c.stage == step.value,
-            effects.c.state.in_([state.value for state in SETTLED]),
-        )
-    )
-    return frozenset((row.system, row.key) for row in connection.execute(query))
+Settled = Mapping[Step, frozenset[tuple[str, str]]]
+"""(system, holding key) whose effect is observed done, by step."""
+
+
+def settled_keys(connection: sa.Connection, case_id: str) -> Settled:
+    """List what is observed done in a case, for every step."""
+    found: dict[Step, set[tuple[str, str]]] = {step: set() for step in Step}
+    for stage, system, key in connection.execute(_SETTLED, {"this": case_id}):
+        found[Step(stage)].add((system, key))
+    return {step: frozenset(keys) for step, keys in found.items()}
 
 
 def effect_counts(connection: sa.Connection, case_id: str) -> dict[int, dict[str, int]]:

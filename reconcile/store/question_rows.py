@@ -20,6 +20,36 @@ if TYPE_CHECKING:
 WORDS: Final = TypeAdapter(str)
 
 
+# Built once: see operation_rows.
+_QUESTIONS: Final = (
+    sa.select(questions)
+    .where(questions.c.case_id == sa.bindparam("this"))
+    .order_by(questions.c.asked_at)
+)
+_HOLDS: Final = (
+    sa.select(holds.c.id, holds.c.kind, holds.c.reason)
+    .where(holds.c.case_id == sa.bindparam("this"), holds.c.released_at.is_(None))
+    .order_by(holds.c.placed_at)
+)
+_APPROVALS: Final = (
+    sa.select(approvals.c.stage, sa.func.count())
+    .where(
+        approvals.c.case_id == sa.bindparam("this"),
+        approvals.c.bound_to == sa.bindparam("plan"),
+    )
+    .group_by(approvals.c.stage)
+)
+_READING: Final = sa.select(readings.c.outcome, readings.c.read_at).where(
+    readings.c.case_id == sa.bindparam("this")
+)
+_OVERDUE: Final = sa.select(questions.c.id).where(
+    questions.c.case_id == sa.bindparam("this"),
+    questions.c.answer == "",
+    questions.c.deadline <= sa.bindparam("now"),
+    questions.c.escalated_at.is_(None),
+)
+
+
 def ask(
     file: CaseFile,
     question_id: str,
@@ -56,7 +86,7 @@ def answer(file: CaseFile, question_id: str, said: str, principal: str) -> None:
 
 def load_questions(file: CaseFile) -> tuple[QuestionFacts, ...]:
     """Read the questions of a case, oldest first."""
-    query = sa.select(questions).where(questions.c.case_id == file.id)
+    found = file.connection.execute(_QUESTIONS, {"this": file.id})
     return tuple(
         QuestionFacts(
             id=row["id"],
@@ -67,19 +97,13 @@ def load_questions(file: CaseFile) -> tuple[QuestionFacts, ...]:
             answer=row["answer"],
             answered_by=row["answered_by"],
         )
-        for row in file.connection.execute(query.order_by(questions.c.asked_at)).mappings()
+        for row in found.mappings()
     )
 
 
 def overdue(file: CaseFile) -> tuple[str, ...]:
     """Mark open questions whose deadline has passed as escalated; returns the new ones."""
-    query = sa.select(questions.c.id).where(
-        questions.c.case_id == file.id,
-        questions.c.answer == "",
-        questions.c.deadline <= epoch(file.now),
-        questions.c.escalated_at.is_(None),
-    )
-    late = tuple(file.connection.scalars(query))
+    late = tuple(file.connection.scalars(_OVERDUE, {"this": file.id, "now": epoch(file.now)}))
     for question_id in late:
         file.connection.execute(
             sa.update(questions)
@@ -131,11 +155,8 @@ def end_hold(file: CaseFile, hold_id: str) -> None:
 
 def load_holds(file: CaseFile) -> tuple[HoldFacts, ...]:
     """Read the holds that still stand."""
-    query = sa.select(holds).where(holds.c.case_id == file.id, holds.c.released_at.is_(None))
-    return tuple(
-        HoldFacts(row["id"], row["kind"], row["reason"])
-        for row in file.connection.execute(query.order_by(holds.c.placed_at)).mappings()
-    )
+    found = file.connection.execute(_HOLDS, {"this": file.id})
+    return tuple(HoldFacts(*row) for row in found)
 
 
 def approve(file: CaseFile, stage: Stage, principal: str, bound_to: str) -> None:
@@ -156,10 +177,7 @@ def approve(file: CaseFile, stage: Stage, principal: str, bound_to: str) -> None
 
 def load_approvals(file: CaseFile, bound_to: str) -> dict[Stage, int]:
     """Count approvals by stage that were given for exactly that plan."""
-    query = sa.select(approvals.c.stage, sa.func.count()).where(
-        approvals.c.case_id == file.id, approvals.c.bound_to == bound_to
-    )
-    rows = file.connection.execute(query.group_by(approvals.c.stage))
+    rows = file.connection.execute(_APPROVALS, {"this": file.id, "plan": bound_to})
     return {Stage(stage): number for stage, number in rows}
 
 
@@ -175,6 +193,5 @@ def store_reading(file: CaseFile, outcome: str, source: str, read_at: datetime) 
 
 def load_reading(file: CaseFile) -> HrFacts | None:
     """Read the newest answer of HR."""
-    query = sa.select(readings).where(readings.c.case_id == file.id)
-    row = file.connection.execute(query).mappings().first()
-    return HrFacts(row["outcome"], instant(row["read_at"])) if row else None
+    row = file.connection.execute(_READING, {"this": file.id}).first()
+    return HrFacts(row.outcome, instant(row.read_at)) if row else None
