@@ -18,6 +18,7 @@ from typing import Final
 import structlog
 
 from config.settings import LogFormat, Settings
+from connectors.faults import Fault
 from connectors.secret import SecretUnavailable
 from deprovisioner import logs
 from deprovisioner.api.app import make_app
@@ -28,6 +29,8 @@ from deprovisioner.wiring import CannotStart, House, open_house
 from reconcile.store.ledger import LedgerRefused
 
 _log = structlog.get_logger(__name__)
+_ABANDONED: Final = timedelta(days=1)
+"""A piece this old in the vault has no writer any more."""
 _LOOK: Final = 1.0
 """Seconds between two looks at whether the doors still serve."""
 
@@ -61,6 +64,8 @@ class Daemon:
         self.engine.start(self.house.reconciler.reconcile, runner.run)
         self.publisher.start()
         self._look_at_webhook_secrets()
+        self._tidy_vault()
+        self.house.desk.wake_open_cases(f"start/{self.engine.node}")
         self.doors.open()
         _log.info("daemon.ready", node=self.engine.node, mode=self.house.settings.mode.value)
 
@@ -73,6 +78,17 @@ class Daemon:
                 key_of(secret)
             except SecretUnavailable as error:
                 _log.error("intake.secret_unavailable", number=number, reason=str(error))
+
+    def _tidy_vault(self) -> None:
+        """Only a killed process leaves pieces behind, so a start is the time to look for them."""
+        if self.house.estate.vault is None:
+            return
+        try:
+            pieces = self.house.estate.vault.tidy(_ABANDONED)
+        except Fault as fault:
+            _log.warning("vault.not_tidied", fault=type(fault).__name__)
+        else:
+            _log.info("vault.tidied", pieces=pieces)
 
     def stop(self, drain: timedelta) -> bool:
         """Drain within a bound. False: something still ran, so leave with ``os._exit``."""

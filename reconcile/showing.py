@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
-from connectors.contract import HoldingState, Kind
+from connectors.contract import Kind
 from reconcile.case import CaseState
 from reconcile.closure import Closure, assess
 from reconcile.errors import PolicyLost

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from connectors.contract import Json
@@ -131,6 +131,10 @@ class Vault(Protocol):
 
     def delete(self, receipt: Receipt) -> None:
         """Remove the object; removing what is gone succeeds. Raises faults."""
+        ...
+
+    def tidy(self, older_than: timedelta) -> int:
+        """Remove what killed writers left unpublished; returns how many pieces. Raises faults."""
         ...
 
 
