@@ -97,7 +97,7 @@ class Company:
         missing = set(case_ids)
         while missing:
             assert time.monotonic() < deadline, f"{len(missing)} cases are still open"
-            time.sleep(0.1)
+            time.sleep(0.5)
             with self.house.database.connect() as connection:
                 missing.difference_update(connection.scalars(query))
 
@@ -122,7 +122,9 @@ def running_company(folder: Path, url: str, systems: Sequence[str]) -> Iterator[
         guards=Guards(people_per_window=1_000_000),
         pace=Pace(verify_gap=timedelta(milliseconds=100)),
     )
-    with open_house(settings) as house:
+    every = {"publish_every": timedelta(seconds=1)}  # the tests' 0.1 s would be most of the work
+    evidence = settings.evidence.model_copy(update=every)
+    with open_house(settings.model_copy(update={"evidence": evidence})) as house:
         house.estate = replace(house.estate, hr=EveryoneLeaves())
         house.desk.estate = house.estate
         daemon = Daemon(house)
@@ -191,6 +193,7 @@ class Call:
 
     operation: str
     account_id: str
+    thread: int
     holdings: tuple[str, ...]
     begun: float
     ended: float
@@ -201,7 +204,14 @@ def finished_calls(lines: Sequence[CallLine]) -> list[Call]:
     begun = {line.call: line for line in lines if line.phase == "start"}
     ended = {line.call: line.at for line in lines if line.phase == "end"}
     return [
-        Call(line.operation, line.account_id, line.holding_keys, line.at, ended[name])
+        Call(
+            operation=line.operation,
+            account_id=line.account_id,
+            thread=line.thread,
+            holdings=line.holding_keys,
+            begun=line.at,
+            ended=ended[name],
+        )
         for name, line in begun.items()
         if name in ended
     ]

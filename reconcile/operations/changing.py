@@ -31,7 +31,7 @@ from policies.model import Revocation
 from reconcile.closure import satisfied
 from reconcile.facts import SETTLED, EffectState, OperationState, QuestionKind, Step
 from reconcile.gates import supports
-from reconcile.operations.run import Again, Finished, Run
+from reconcile.operations.run import Again, Closing, Finished, Run
 from reconcile.policy_book import policy_of
 from reconcile.store.holding_rows import (
     complete_snapshots,
@@ -83,10 +83,9 @@ class Change:
     results: dict[str, EffectRow] = field(default_factory=dict)
     read_back: dict[str, Mapping[str, Json]] = field(default_factory=dict)
 
-    def work(self) -> Finished | Again:
+    def work(self, accounts: Sequence[Account]) -> Closing:
         """Do the step. Raises faults that concern the whole system."""
         run = self.run
-        accounts = run.transact(lambda file: load_accounts(file, run.system_name))
         connector = run.connect(Credential.ACT)
         try:
             seen = self._seen(connector, accounts)
@@ -96,7 +95,7 @@ class Change:
             after = self._seen(connector, accounts)
         finally:
             connector.close()
-        return run.transact(lambda file: self._settle(file, after))
+        return Closing(lambda file: self._settle(file, after))
 
     def _seen(self, connector: Connector, accounts: Sequence[Account]) -> dict[str, Holding]:
         readings: Sequence[Reading[Holding]] = self.run.survey(connector, accounts)
@@ -311,19 +310,23 @@ def _record_of(
     return "effect.recorded", control, person
 
 
-def contain(run: Run) -> Finished | Again:
+def contain(run: Run) -> Closing:
     """Block sign-in, end sessions, suspend; reversible (Law 3: waits for no backup)."""
 
     def blocked(state: HoldingState, _seen: Holding | None) -> bool:
         return satisfied(state, HoldingState.CONTAINED)
 
-    run.transact(_note_contained, writing=True)
+    def begin(file: CaseFile) -> tuple[Account, ...]:
+        _note_contained(file)
+        return load_accounts(file, run.system_name)
+
+    accounts = run.transact(begin, writing=True)
     return Change(
         run,
         lambda connector, account, bundle: connector.contain(account, bundle),  # type: ignore[attr-defined]
         lambda rule, _holding: rule.contain,
         blocked,
-    ).work()
+    ).work(accounts)
 
 
 def _note_contained(file: CaseFile) -> None:
@@ -336,19 +339,20 @@ def _gone(state: HoldingState, _seen: Holding | None) -> bool:
     return state is HoldingState.GONE
 
 
-def revoke(run: Run) -> Finished | Again:
+def revoke(run: Run) -> Closing:
     """Remove what the policy wants gone; each holding only once it is kept and handed over."""
 
     def wanted(rule: Disposition, _holding: Holding) -> bool:
         return rule.revoke is not Revocation.NEVER and rule.wanted is HoldingState.GONE
 
+    accounts = run.transact(lambda file: load_accounts(file, run.system_name))
     return Change(
         run,
         lambda connector, account, bundle: connector.revoke(account, bundle),  # type: ignore[attr-defined]
         wanted,
         _gone,
         unsafe=lambda file, rows: _not_yet_safe(run, file, rows),
-    ).work()
+    ).work(accounts)
 
 
 def _not_yet_safe(run: Run, file: CaseFile, rows: Sequence[HoldingRow]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from connectors.contract import Subject
 from connectors.hr.contract import EmploymentStatus, Existence
 from policies.access_end import CivilDates, ZoneDefaults, derive
 from reconcile.event import Employment as CaseEmployment
-from reconcile.operations.run import Again, Blind, Finished, Run
+from reconcile.operations.run import Again, Blind, Closing, Finished, Run
 from reconcile.policy_book import choose, store_policy
 from reconcile.receiving import facts_of, set_access_end
 from reconcile.rescinding import rescind
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from reconcile.store.case_file import CaseFile
 
 
-def confirm(run: Run) -> Finished | Again:
+def confirm(run: Run) -> Finished | Closing:
     """Ask HR about the leaver, the named successor and the manager. Raises faults."""
     hr = run.estate.hr
     if hr is None:
@@ -37,7 +37,7 @@ def confirm(run: Run) -> Finished | Again:
     by_mail = tuple(each for each in person.chain if not each.employment_id)
     known = tuple(each.subject() for each in successors if each is not None and _stays(each))
     chain = by_mail + known  # a successor named by mail address is first in the chain
-    return run.transact(lambda file: _answered(run, file, employment, chain))
+    return Closing(lambda file: _answered(run, file, employment, chain))
 
 
 def _read(run: Run, hr: HrSource, employment_id: str) -> Employment | None:

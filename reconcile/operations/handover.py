@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from connectors.contract import Credential, HoldingState, Subject
+from connectors.contract import Credential, HoldingState, Subject, kind
+from policies.dispose import dispose
 from policies.model import Transfer
 from reconcile.facts import QuestionKind
 from reconcile.operations.changing import Change
-from reconcile.operations.run import Again, Blind, Finished, Run
+from reconcile.operations.run import Again, Blind, Closing, Finished, Run
 from reconcile.policy_book import policy_of
-from reconcile.store.fact_rows import load_facts
+from reconcile.store.holding_rows import load_accounts, load_holdings
 from reconcile.store.question_rows import ask, load_questions
 
 if TYPE_CHECKING:
@@ -28,9 +29,9 @@ if TYPE_CHECKING:
 SURE = 100
 
 
-def transfer(run: Run) -> Finished | Again:
+def transfer(run: Run) -> Finished | Again | Closing:
     """Hand over what the policy wants handed over in one system."""
-    chain, needed = run.transact(lambda file: _chain(run, file))
+    chain, needed, accounts = run.transact(lambda file: _chain(run, file))
     successor = _receiver(run, chain)
     if successor is None:
         if not needed:
@@ -60,11 +61,11 @@ def transfer(run: Run) -> Finished | Again:
         wanted,
         reached,
         observe,
-    ).work()
+    ).work(accounts)
 
 
-def _chain(run: Run, file: CaseFile) -> tuple[tuple[Subject, ...], bool]:
-    """Return possible successors in order, and whether anything requires one."""
+def _chain(run: Run, file: CaseFile) -> tuple[tuple[Subject, ...], bool, tuple[Account, ...]]:
+    """Return possible successors in order, whether anything requires one, and whose it is now."""
     person = file.person
     answered = [
         question.answer
@@ -73,13 +74,13 @@ def _chain(run: Run, file: CaseFile) -> tuple[tuple[Subject, ...], bool]:
         if question.system == run.system_name
     ]
     told = person.chain or _unread(person.successor, person.employment.manager)
-    facts = load_facts(file, run.estate, policy_of(file, run.estate))
+    policy, today = policy_of(file, run.estate), file.now.date()
     needed = any(
-        holding.disposition.must_transfer and holding.state is not HoldingState.GONE
-        for holding in facts.holdings
-        if holding.system == run.system_name
+        dispose(policy, row.system, kind(row.kind), sole=row.sole, on=today).must_transfer
+        for row in load_holdings(file, run.system_name)
+        if row.state is not HoldingState.GONE
     )
-    return (*_unread(*answered), *told), needed
+    return (*_unread(*answered), *told), needed, load_accounts(file, run.system_name)
 
 
 def _unread(*ids: str) -> tuple[Subject, ...]:

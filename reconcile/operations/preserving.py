@@ -14,7 +14,7 @@ from connectors.contract import Credential, kind
 from policies.dispose import dispose
 from reconcile.facts import SETTLED, EffectState, Step
 from reconcile.gates import supports
-from reconcile.operations.run import Again, Finished, Run
+from reconcile.operations.run import Again, Closing, Finished, Run
 from reconcile.policy_book import policy_of
 from reconcile.store.holding_rows import (
     complete_snapshots,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from reconcile.store.case_file import CaseFile
 
 
-def preserve(run: Run) -> Finished | Again:
+def preserve(run: Run) -> Again | Closing:
     """Keep what must be kept. Every receipt is verified by reading the vault back (Law 1)."""
     exports = Step.PRESERVE in run.system.abilities
     if exports and run.estate.vault is None:
@@ -44,16 +44,16 @@ def preserve(run: Run) -> Finished | Again:
         readings = run.survey(connector, accounts)
         seen = [holding for reading in readings for holding in reading.items]
         todo = run.transact(lambda file: _begin(run, file, seen), writing=True)
-        recipient = run.transact(lambda file: _recipient(run, file)) if exports else ""
         # Only what the policy wants kept leaves the system, and only what the card says it exports.
         kept = [each for each in seen if each.key in todo]
         data = [each for each in kept if supports(run.system.card, each.kind, Step.PRESERVE)]
+        recipient = run.transact(lambda file: _recipient(run, file)) if exports and data else ""
         for account in accounts:
             mine = [each for each in data if each.account_id == account.native_id]
             _export(run, connector, account, mine, recipient)
     finally:
         connector.close()
-    return run.transact(lambda file: _kept(run, file, todo))
+    return Closing(lambda file: _kept(run, file, todo))
 
 
 def _begin(run: Run, file: CaseFile, seen: Sequence[Holding]) -> list[str]:

@@ -14,7 +14,6 @@ from connectors.faults import Transient
 from reconcile.facts import Step
 from reconcile.store.case_file import open_file
 from reconcile.store.operation_rows import fence
-from reconcile.store.question_rows import load_holds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -45,6 +44,17 @@ class Again:
     why: str
     at: datetime | None = None
     failed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """The last word of a step, said in the transaction that records the operation's end.
+
+    What the closing re-read shows is written, judged and followed up by one commit. ``judge`` may
+    be called again when the database was away.
+    """
+
+    judge: Callable[[CaseFile], Finished | Again]
 
 
 class Stopped(Exception):
@@ -88,18 +98,18 @@ class Run:
 
         def fenced(connection: object) -> Result:
             file = open_file(connection, self.key.case_id, self.archive, self.estate.clock())  # type: ignore[arg-type]
-            fence(file.connection, self.key.case_id, self.key.seq, self.token)
+            held = fence(file.connection, self.key.case_id, self.key.seq, self.token)
             if writing:
-                self._check_not_stopped(file)
+                self._check_not_stopped(file, held=held)
             return work(file)
 
         return self.database.sure(fenced)
 
-    def _check_not_stopped(self, file: CaseFile) -> None:
+    def _check_not_stopped(self, file: CaseFile, *, held: bool) -> None:
         """Law 5 and Law 7: a hold or a rescission stops the very next write."""
         if file.row["rescinded_at"] is not None and self.step is not Step.RESTORE:
             raise Stopped("rescinded")
-        if load_holds(file):
+        if held:
             raise Stopped("held")
         if self.estate.observe or self.system.observe:
             raise Stopped("observe-only")

@@ -28,7 +28,7 @@ from reconcile.operations.destroying import destroy
 from reconcile.operations.handover import transfer
 from reconcile.operations.preserving import preserve
 from reconcile.operations.restoring import restore
-from reconcile.operations.run import Again, Blind, Finished, OutOfBudget, Run, Stopped
+from reconcile.operations.run import Again, Blind, Closing, Finished, OutOfBudget, Run, Stopped
 from reconcile.operations.surveying import survey, verify
 from reconcile.policy_book import policy_of
 from reconcile.reconciler import Reconciler
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-_STEPS: Final[dict[Step, Callable[[Run], Finished | Again]]] = {
+_STEPS: Final[dict[Step, Callable[[Run], Finished | Again | Closing]]] = {
     Step.CONFIRM: confirm,
     Step.SURVEY: survey,
     Step.CONTAIN: contain,
@@ -95,11 +95,11 @@ class OperationRunner:
         except (Superseded, KeyDestroyed):
             log.info("operation.superseded", case=key.case_id, seq=key.seq)
             return
-        self._record(run, outcome)
+        done = self._record(run, outcome)
         log.info(
             "operation.ran",
             case=key.case_id, system=run.system_name, step=run.step.value, tries=key.tries,
-            done=isinstance(outcome, Finished),
+            done=done,
             seconds=round((self.estate.clock() - started).total_seconds(), 3),
         )  # fmt: skip
 
@@ -132,7 +132,7 @@ class OperationRunner:
             self.lease.deadline(), key, token, operation.system, operation.step,
         )  # fmt: skip
 
-    def _step(self, run: Run) -> Finished | Again | Fault:
+    def _step(self, run: Run) -> Finished | Again | Closing | Fault:
         """Run the step; a fault is an outcome like the others."""
         try:
             return _STEPS[run.step](run)
@@ -157,14 +157,18 @@ class OperationRunner:
             )
             return Again(f"unexpected {type(error).__name__}")
 
-    def _record(self, run: Run, outcome: Finished | Again | Fault) -> None:
+    def _record(self, run: Run, outcome: Finished | Again | Closing | Fault) -> bool:
+        """Write the end of the try; returns whether the operation is done."""
         try:
-            run.transact(lambda file: self._write(run, file, outcome))
-        except Superseded:
+            return run.transact(lambda file: self._write(run, file, outcome))
+        except (Superseded, KeyDestroyed):
             log.info("operation.superseded", case=run.key.case_id, seq=run.key.seq)
+            return False
 
-    def _write(self, run: Run, file: CaseFile, outcome: Finished | Again | Fault) -> None:
+    def _write(self, run: Run, file: CaseFile, outcome: Finished | Again | Closing | Fault) -> bool:
         key, connection = run.key, file.connection
+        if isinstance(outcome, Closing):
+            outcome = outcome.judge(file)
         if isinstance(outcome, Finished):
             finish(connection, key.case_id, key.seq, now=file.now, result=outcome.result)
             count_success(connection, run.system_name)
@@ -175,6 +179,7 @@ class OperationRunner:
             self._again(run, file, outcome)
         else:
             self._fault(run, file, outcome)
+        return isinstance(outcome, Finished)
 
     def _follow(self, file: CaseFile, reason: str) -> None:
         """Let the same commit send what the end of this operation allows.

@@ -14,7 +14,7 @@ from connectors.contract import Account, Credential, Holding, HoldingState, Read
 from policies.dispose import dispose
 from reconcile.closure import satisfied
 from reconcile.facts import QuestionKind, Step
-from reconcile.operations.run import Again, Finished, Run
+from reconcile.operations.run import Again, Closing, Finished, Run
 from reconcile.policy_book import policy_of
 from reconcile.store.holding_rows import (
     complete_snapshots,
@@ -41,22 +41,21 @@ REMOVING = (Step.CONTAIN, Step.PRESERVE, Step.TRANSFER, Step.REVOKE)
 SURE = 100
 
 
-def survey(run: Run) -> Finished | Again:
+def survey(run: Run) -> Closing:
     """Find the person and everything they hold, with the acting credential."""
     return _read_all(run, Credential.ACT)
 
 
-def verify(run: Run) -> Finished | Again:
+def verify(run: Run) -> Closing:
     """Read everything again with the verifying credential (Law 1, Law 2)."""
     return _read_all(run, Credential.VERIFY)
 
 
-def _read_all(run: Run, credential: Credential) -> Finished | Again:
-    subject = run.transact(lambda file: file.person.subject)
+def _read_all(run: Run, credential: Credential) -> Closing:
+    subject, known, strangers = run.transact(lambda file: _known(file, run.system_name))
     connector = run.connect(credential)
     try:
         found = run.read(lambda: connector.find(subject))
-        known, strangers = run.transact(lambda file: _known(file, run.system_name))
         sure = [each for each in found.items if each.confidence == SURE]
         theirs = {each.native_id: each for each in (*known, *sure)}
         theirs = {
@@ -67,12 +66,12 @@ def _read_all(run: Run, credential: Credential) -> Finished | Again:
         connector.close()
     reading = _merged(found, holdings)
     if credential is Credential.ACT:
-        return run.transact(lambda file: _surveyed(run, file, found, reading, subject))
-    return run.transact(lambda file: _verified(run, file, found, reading))
+        return Closing(lambda file: _surveyed(run, file, found, reading, subject))
+    return Closing(lambda file: _verified(run, file, found, reading))
 
 
-def _known(file: CaseFile, system: str) -> tuple[tuple[Account, ...], frozenset[str]]:
-    return load_accounts(file, system), rejected(file, system)
+def _known(file: CaseFile, system: str) -> tuple[Subject, tuple[Account, ...], frozenset[str]]:
+    return file.person.subject, load_accounts(file, system), rejected(file, system)
 
 
 def _survey_each(

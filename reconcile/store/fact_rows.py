@@ -43,7 +43,7 @@ BRAKED: Final = (Step.CONTAIN, Step.REVOKE, Step.DESTROY)
 def load_facts(file: CaseFile, estate: Estate, policy: Policy) -> CaseFacts:
     """Read everything one pass reasons over; approvals count only for exactly this plan."""
     facts = _load(file, estate, policy)
-    return replace(facts, approvals=load_approvals(file, plan_hash(facts)))
+    return replace(facts, approvals=load_approvals(file, lambda: plan_hash(facts)))
 
 
 def _load(file: CaseFile, estate: Estate, policy: Policy) -> CaseFacts:

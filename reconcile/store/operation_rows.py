@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from reconcile.facts import SETTLED, EffectState, OperationFacts, OperationState, Step
 from reconcile.store.instants import epoch, epoch_or_none, instant, instant_or_none
-from reconcile.store.schema import effects, holdings, operations
+from reconcile.store.schema import effects, holdings, holds, operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -52,10 +52,13 @@ _MINE: Final = operations.c.case_id == sa.bindparam("this")
 _LAST: Final = sa.select(sa.func.coalesce(sa.func.max(operations.c.seq), 0)).where(_MINE)
 _INSERT: Final = sa.insert(operations)
 _LOAD: Final = sa.select(operations).where(_MINE).order_by(operations.c.seq)
+_HELD: Final = sa.exists().where(
+    holds.c.case_id == operations.c.case_id, holds.c.released_at.is_(None)
+)
 _FENCE: Final = (
-    sa.select(operations.c.token, operations.c.state)
+    sa.select(operations.c.token, operations.c.state, _HELD.label("held"))
     .where(_MINE, operations.c.seq == sa.bindparam("number"))
-    .with_for_update()
+    .with_for_update(of=operations)
 )
 _UPDATE: Final = sa.update(operations).where(_MINE, operations.c.seq == sa.bindparam("number"))
 
@@ -121,11 +124,15 @@ def take(
     return dict(row) if row else None
 
 
-def fence(connection: sa.Connection, case_id: str, seq: int, token: str) -> None:
-    """Lock the operation's row and check the token. Raises :class:`Superseded`."""
+def fence(connection: sa.Connection, case_id: str, seq: int, token: str) -> bool:
+    """Lock the operation's row and check the token. Raises :class:`Superseded`.
+
+    Returns whether a hold stands on the case, whose row the caller has locked.
+    """
     row = connection.execute(_FENCE, {"this": case_id, "number": seq}).first()
     if row is None or row.token != token or row.state != OperationState.TODO.value:
         raise Superseded
+    return bool(row.held)
 
 
 def finish(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from reconcile.store.instants import epoch, instant
 from reconcile.store.schema import approvals, holds, questions, readings, releases
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from reconcile.store.case_file import CaseFile
@@ -31,13 +33,8 @@ _HOLDS: Final = (
     .where(holds.c.case_id == sa.bindparam("this"), holds.c.released_at.is_(None))
     .order_by(holds.c.placed_at)
 )
-_APPROVALS: Final = (
-    sa.select(approvals.c.stage, sa.func.count())
-    .where(
-        approvals.c.case_id == sa.bindparam("this"),
-        approvals.c.bound_to == sa.bindparam("plan"),
-    )
-    .group_by(approvals.c.stage)
+_APPROVALS: Final = sa.select(approvals.c.stage, approvals.c.bound_to).where(
+    approvals.c.case_id == sa.bindparam("this")
 )
 _READING: Final = sa.select(readings.c.outcome, readings.c.read_at).where(
     readings.c.case_id == sa.bindparam("this")
@@ -175,10 +172,14 @@ def approve(file: CaseFile, stage: Stage, principal: str, bound_to: str) -> None
     )  # fmt: skip
 
 
-def load_approvals(file: CaseFile, bound_to: str) -> dict[Stage, int]:
-    """Count approvals by stage that were given for exactly that plan."""
-    rows = file.connection.execute(_APPROVALS, {"this": file.id, "plan": bound_to})
-    return {Stage(stage): number for stage, number in rows}
+def load_approvals(file: CaseFile, plan: Callable[[], str]) -> dict[Stage, int]:
+    """Count approvals by stage that were given for exactly that plan.
+
+    ``plan`` hashes it, and is only asked when there is an approval at all.
+    """
+    given = file.connection.execute(_APPROVALS, {"this": file.id}).all()
+    wanted = plan() if given else ""
+    return dict(Counter(Stage(stage) for stage, bound_to in given if bound_to == wanted))
 
 
 def store_reading(file: CaseFile, outcome: str, source: str, read_at: datetime) -> None:
