@@ -20,16 +20,21 @@ BY_ADDRESS: Final = 60
 BY_LOGIN: Final = 50
 BY_PATTERN: Final = 30
 ANOTHER_NUMBER: Final = 10
-"""Matched by a re-usable name while the entry carries somebody else's HR number."""
+"""The entry carries somebody else's HR number: matched by a re-usable name, or it carries both."""
+NOTHING_TO_SEARCH_BY: Final = (
+    "nothing to search by: HR gave no employee number, no address and no login"
+)
 _STOPPED: Final = (Truncated, Referred, OutOfRange)
 
 
 def find(directory: Directory, system: str, subject: Subject) -> Iterator[Page[Account]]:
     """Search all account bases with one filter and grade what is found."""
     wanted = _filter(directory, subject)
-    pages = directory.pages(wanted, _attributes(directory)) if wanted else iter(())
+    if not wanted:
+        yield Page((), directory.end([NOTHING_TO_SEARCH_BY]))  # Law 2: empty is not absent
+        return
     try:
-        for entries in pages:
+        for entries in directory.pages(wanted, _attributes(directory)):
             graded = (_graded(directory, system, subject, entry) for entry in entries)
             found = tuple(account for account in graded if account)
             if found:
@@ -70,9 +75,9 @@ def _filter(directory: Directory, subject: Subject) -> str:
         equals(attribute, mail)
         for attribute in settings.mail_attributes
         for mail in (*subject.emails, subject.upn)
-        if mail
+        if mail.strip()
     ]
-    parts += [equals(settings.login_attribute, login) for login in _logins(subject) if login]
+    parts += [equals(settings.login_attribute, login) for login in _logins(subject)]
     parts += [equals(settings.login_attribute, login) for login in _second(directory, subject)]
     return f"(&{settings.account_filter}{any_of(parts)})" if parts else ""
 
@@ -84,7 +89,7 @@ def _spellings(number: str) -> list[str]:
 
 def _logins(subject: Subject) -> tuple[str, ...]:
     local = subject.upn.partition("@")[0]
-    return (*subject.logins, *([local] if local else []))
+    return tuple(login for login in (*subject.logins, local) if login.strip())
 
 
 def _second(directory: Directory, subject: Subject) -> list[str]:
@@ -97,9 +102,10 @@ def _graded(directory: Directory, system: str, subject: Subject, entry: Entry) -
     settings = directory.settings
     account = _account(directory, system, entry)
     number = normal(subject.employee_number)
-    numbers = {normal(text) for text in entry.texts(settings.employee_attribute)}
+    numbers = {normal(text) for text in entry.texts(settings.employee_attribute)} - {""}
     if number and number in numbers:
-        return replace(account, matched_by=settings.employee_attribute, confidence=CERTAIN)
+        sure = CERTAIN if numbers == {number} else ANOTHER_NUMBER
+        return replace(account, matched_by=settings.employee_attribute, confidence=sure)
     matched_by, confidence = _by_name(directory, subject, entry)
     if not matched_by:
         return None
@@ -110,7 +116,7 @@ def _graded(directory: Directory, system: str, subject: Subject, entry: Entry) -
 
 def _by_name(directory: Directory, subject: Subject, entry: Entry) -> tuple[str, int]:
     settings = directory.settings
-    mails = {normal(mail) for mail in (*subject.emails, subject.upn) if mail}
+    mails = {normal(mail) for mail in (*subject.emails, subject.upn) if mail.strip()}
     for attribute in settings.mail_attributes:
         if mails & {normal(text) for text in entry.texts(attribute)}:
             return attribute, BY_ADDRESS
