@@ -226,7 +226,6 @@ class Fleet:
 
         SQLite and flock are ours for testing's sake: locks of a real system end with its time.
         """
-
         self.frozen.append(node)
 
         def stopped() -> bool:
@@ -303,7 +302,7 @@ class Fleet:
 
     def expired_leases(self) -> int:
         """Count living nodes whose lease is over by the clock of the database."""
-        clock = sa.literal_column("extract(epoch from clock_timestamp())")
+        clock: sa.ColumnElement[float] = sa.literal_column("extract(epoch from clock_timestamp())")
         over = sa.select(sa.func.count()).where(nodes.c.live, nodes.c.lease_until < clock)
         with self.rows() as connection:
             return int(connection.scalar(over) or 0)
@@ -322,7 +321,7 @@ class Fleet:
         schema = "" if self.options.url.startswith("sqlite") else "dbos."
         query = f"SELECT status, count(*) FROM {schema}workflow_status GROUP BY status"  # noqa: S608 - fixed
         with self.rows() as connection:
-            found: dict[str, int] = dict(connection.execute(sa.text(query)).all())  # type: ignore[arg-type]
+            found: dict[str, int] = dict(connection.execute(sa.text(query)).all())
         return {each: found[each] for each in ("PENDING", "ENQUEUED") if each in found}
 
     def end(self) -> None:

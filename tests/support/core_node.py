@@ -2,19 +2,16 @@
 
 Database, durable engine, reconciler, operation runner, desk and publisher as the roof wires them,
 over remembered worlds in files that all nodes share. `core_fleet` forks it from a server that has
-imported everything once, so that hundreds of nodes can be started and killed. What kills
-(`Scythe`) lives here and nowhere in the product.
+imported everything once, so that hundreds of nodes can be started and killed.
 """
 
 from __future__ import annotations
 
 import os
-import re
-import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -29,11 +26,9 @@ import structlog
 from connectors.contract import Credential, Page, Probe, Subject
 from connectors.hr.contract import Employment as HrEmployment
 from connectors.hr.contract import EmploymentReading, EmploymentStatus, Existence
-from connectors.memory import MemoryWorld, Settings, open_connector
-from connectors.secret import Secret
+from connectors.memory import Settings, open_connector
 from connectors.vaults.age import new_case_identity
-from connectors.vaults.contract import Receipt
-from connectors.vaults.folder import FolderSettings, FolderVault, open_vault
+from connectors.vaults.folder import FolderSettings, open_vault
 from deprovisioner.publishing import Publisher
 from policies.access_end import CivilDates
 from policies.load import Source, load, shipped_sources
@@ -53,7 +48,7 @@ from reconcile.store.case_keys import CaseKeys
 from reconcile.store.database import Database
 from reconcile.store.evidence_log import EvidenceLog
 from reconcile.store.ledger import LedgerRefused, Sequencer
-from reconcile.store.metadata import metadata
+from tests.support.core_scythe import Scythe, WatchedVault
 
 QUICK: Final = """
 policy: quick
@@ -69,7 +64,6 @@ stages:
 REFUSED: Final = 3
 """Exit code of a node whose ledger was refused at start."""
 
-_OURS: Final = frozenset(metadata.tables)
 SUCCESSOR: Final = "S-1"
 LATER: Final = "credential.api_token"
 """The kind that the worlds take away only a moment after they were asked."""
@@ -105,102 +99,6 @@ class Options:
     """Seconds that every call of a world takes."""
     timeout: float = 0.5
     """Seconds that an answer is waited for."""
-
-
-class Scythe:
-    """Kills this process with SIGKILL at its n-th chance.
-
-    A chance is the instant before the commit of a transaction that changed our rows, the instant
-    after it, the instant before the commit of one that changed only the engine library's rows
-    (heartbeats never count), and the instant when a call to the outside took effect and nobody
-    knows its answer yet.
-    """
-
-    _CHANGE = re.compile(r"\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+(?:\W?(?:dbos|main)\W?\.)?\W?(\w+)", re.I)
-
-    def __init__(self, die_at: int, kinds: frozenset[str], deaths: Path) -> None:
-        self.count = 0
-        self._die_at = die_at
-        self._kinds = kinds
-        self._lock = threading.Lock()
-        self._deaths = os.open(deaths, os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o600)
-
-    def chance(self, kind: str, what: str) -> None:
-        """Die here if it is time, leaving one line about where."""
-        if kind not in self._kinds:
-            return
-        with self._lock:
-            self.count += 1
-            if self.count == self._die_at:
-                line = f"{time.time():.4f} {os.getpid()} {kind} {what}\n"
-                os.write(self._deaths, line.encode())
-                os.kill(os.getpid(), signal.SIGKILL)
-                signal.pause()
-
-    def watch_commits(self, engine: sa.Engine) -> None:
-        """Take the place of the driver's commit, whoever of this process calls it."""
-        commit = engine.dialect.do_commit
-
-        def do_commit(connection: Any) -> None:
-            tables = connection.info.pop("changed", set()) - {"nodes"}
-            ours, named = tables & _OURS, "+".join(sorted(tables))
-            if tables:
-                self.chance("before" if ours else "engine", named)
-            commit(connection)
-            if ours:
-                self.chance("after", named)
-
-        engine.dialect.do_commit = do_commit  # type: ignore[method-assign]
-        sa.event.listen(engine, "before_cursor_execute", self._note)
-        sa.event.listen(engine, "rollback", lambda connection: connection.info.pop("changed", None))
-
-    def _note(self, connection: sa.Connection, _cursor: object, statement: str, *_: object) -> None:
-        found = self._CHANGE.match(statement)
-        if found:
-            connection.info.setdefault("changed", set()).add(found[1].lower())
-
-    def watch_worlds(self) -> None:
-        """Strike when a call of a remembered world is over and before it is written down."""
-        write_down = MemoryWorld._log
-
-        def log(
-            world: MemoryWorld, call: str, phase: str, operation: str, *rest: Any
-        ) -> None:
-            if phase == "end":
-                self.chance("call", operation)
-            write_down(world, call, phase, operation, *rest)
-
-        MemoryWorld._log = log  # type: ignore[method-assign]
-
-
-class WatchedVault:
-    """A vault whose writes are chances to die."""
-
-    def __init__(self, vault: FolderVault, scythe: Scythe) -> None:
-        self._vault = vault
-        self._scythe = scythe
-
-    def put(self, case_id: str, name: str, chunks: Iterable[bytes], recipient: str) -> Receipt:
-        """Store, and perhaps die."""
-        receipt = self._vault.put(case_id, name, chunks, recipient)
-        self._scythe.chance("call", "vault.put")
-        return receipt
-
-    def verify(self, receipt: Receipt) -> None:
-        """Read back."""
-        self._vault.verify(receipt)
-
-    def read(self, receipt: Receipt, identity: Secret) -> Iterator[bytes]:
-        """Open."""
-        return self._vault.read(receipt, identity)
-
-    def list(self, case_id: str) -> Sequence[Receipt]:
-        """List."""
-        return self._vault.list(case_id)
-
-    def delete(self, receipt: Receipt) -> None:
-        """Delete."""
-        self._vault.delete(receipt)
 
 
 class EveryoneLeaves:
@@ -258,7 +156,6 @@ def _system(options: Options, name: str) -> System:
         latency=timedelta(seconds=options.latency),
         timeout=timedelta(seconds=options.timeout),
         page_size=3,
-        settle=timedelta(milliseconds=50),
         asynchronous=(LATER,),
         asynchronous_after=timedelta(milliseconds=200),
     )
@@ -274,9 +171,7 @@ def make_estate(options: Options, scythe: Scythe | None = None) -> Estate:
     """Configure everything; times are short, the guards of number are wide."""
     sources, loaded = policies(options.policy)
     escrow = options.keys.escrow
-    vault = open_vault(
-        FolderSettings(path=options.folder / "vault", escrow=(escrow,)), utc_now
-    )
+    vault = open_vault(FolderSettings(path=options.folder / "vault", escrow=(escrow,)), utc_now)
     return Estate(
         systems={name: _system(options, name) for name in options.systems},
         policies=loaded,
@@ -296,7 +191,7 @@ def make_estate(options: Options, scythe: Scythe | None = None) -> Estate:
             max_starts=1000,
             breaker_after=5,
             breaker_rest=timedelta(milliseconds=500),
-            verify_gap=timedelta(milliseconds=50),
+            verify_gap=timedelta(0),  # the engine library looks at its timers once a second
         ),
     )
 
@@ -310,9 +205,7 @@ def make_archive(options: Options) -> Archive:
 def make_sequencer(options: Options, database: Database) -> Sequencer:
     """Make a sequencer over the shared folder and the anchor beside it."""
     signer = SigningKey.decode(options.keys.signing)
-    return Sequencer(
-        database, signer, utc_now, published_of(options), anchor_of(options)
-    )
+    return Sequencer(database, signer, utc_now, published_of(options), anchor_of(options))
 
 
 def make_desk(options: Options, database: Database, estate: Estate, jobs: Jobs) -> Desk:
@@ -345,9 +238,7 @@ class Node:
 
     def __init__(self, options: Options) -> None:
         self.scythe = Scythe(options.die_at, options.kinds, options.folder / "deaths")
-        self._runs = os.open(
-            options.folder / "runs", os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o600
-        )
+        self._runs = os.open(options.folder / "runs", os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o600)
         self.database = Database.open(options.url)
         self.scythe.watch_commits(self.database.engine)
         self.scythe.watch_worlds()
@@ -424,7 +315,9 @@ def main(options: Options, commands: Connection) -> None:
     """Run the node until it is told to stop, or killed. Leaves without cleaning up after itself."""
     errors = (options.folder / "errors").open("a", buffering=1)
     sys.stdout = sys.stderr = errors
-    structlog.configure(logger_factory=structlog.WriteLoggerFactory(errors), cache_logger_on_first_use=True)
+    structlog.configure(
+        logger_factory=structlog.WriteLoggerFactory(errors), cache_logger_on_first_use=True
+    )
     node = Node(options)
     try:
         node.start()

@@ -176,7 +176,10 @@ def assert_world(fleet: Fleet, system: str, number: int) -> None:
     assert bytes.fromhex(state.pop(f"data.home|home-{number}")["content"]) == NOTES
     assert state == {}, "what the policy wants gone is gone"
     successor = fleet.company.successors[system]
-    for kind, thing in (("grant.group", f"g-only-{number}"), ("ownership.group", f"o-team-{number}")):
+    for kind, thing in (
+        ("grant.group", f"g-only-{number}"),
+        ("ownership.group", f"o-team-{number}"),
+    ):
         assert world.holders(Kind(kind), thing) == (successor,)
     _assert_changed_once(world, leaver)
 
@@ -238,7 +241,7 @@ def _assert_told_once(records: Iterable[RecordView]) -> None:
         (r.control["system"], r.control["stage"]) for r in records if r.type == "operation.done"
     )
     for (_system, stage), times in done.items():
-        assert times == 1 or stage in {"confirm"}, done
+        assert times == 1 or stage == "confirm", done
     opened = [r for r in records if r.type == "case.opened"]
     assert len(opened) == 1
 
