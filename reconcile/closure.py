@@ -8,15 +8,17 @@ covers no system proves nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from connectors.contract import HoldingState
+from connectors.contract import HoldingState, Stage
 from reconcile.facts import HR, OperationState, QuestionKind, Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
-    from reconcile.facts import CaseFacts, HoldingFacts, QuestionFacts, SystemFacts
+    from reconcile.facts import CaseFacts, HoldingFacts, QuestionFacts, SurveyFacts, SystemFacts
 
 _RANK: Final = {HoldingState.LIVE: 0, HoldingState.CONTAINED: 1, HoldingState.GONE: 2}
 _GOOD_ANSWERS: Final[dict[QuestionKind, frozenset[str]]] = {
@@ -72,16 +74,16 @@ def satisfied(state: HoldingState, wanted: HoldingState) -> bool:
     return _RANK[state] >= _RANK[wanted]
 
 
-def assess(facts: CaseFacts) -> Closure:
+def assess(facts: CaseFacts, now: datetime) -> Closure:
     """Count everything that must hold before the case may close."""
     if not facts.covered:
         return Closure(())
-    return Closure(tuple(_checks(facts)))
+    return Closure(tuple(_checks(facts, now)))
 
 
-def _checks(facts: CaseFacts) -> Iterator[Check]:
+def _checks(facts: CaseFacts, now: datetime) -> Iterator[Check]:
     for system in facts.covered:
-        yield from _system_checks(system, facts)
+        yield from _system_checks(system, facts, now)
     yield from _vanished_systems(facts)
     for holding in facts.holdings:
         if any(system.name == holding.system for system in facts.covered):
@@ -102,18 +104,19 @@ def _vanished_systems(facts: CaseFacts) -> Iterator[Check]:
         yield Check("system configured", name, name, passed=False, why=why)
 
 
-def _system_checks(system: SystemFacts, facts: CaseFacts) -> Iterator[Check]:
+def _system_checks(system: SystemFacts, facts: CaseFacts, now: datetime) -> Iterator[Check]:
     """Law 2 and Law 4: two complete reads by the verifier, canary seen, settled, and apart."""
     operations = [o for o in facts.operations if o.system == system.name and o.step not in _LATER]
     undone = [o.step.value for o in operations if o.state is not OperationState.DONE]
     why = f"not done: {', '.join(undone)}" if undone else "" if operations else "never surveyed"
     yield Check("operations done", system.name, system.name, passed=not why, why=why)
     for phase in (Step.VERIFY_FIRST, Step.VERIFY_SECOND):
-        why = _why_unverified(system, phase, facts)
+        why = why_unverified(system, phase, facts, now)
         yield Check(f"{phase} clean", system.name, system.name, passed=not why, why=why)
 
 
-def _why_unverified(system: SystemFacts, phase: Step, facts: CaseFacts) -> str:
+def why_unverified(system: SystemFacts, phase: Step, facts: CaseFacts, now: datetime) -> str:
+    """Say why a verification does not count, or does not count any more; empty when it does."""
     survey = facts.survey(system.name, phase)
     if survey is None or not facts.done(system.name, phase):
         return "not read yet"
@@ -123,20 +126,28 @@ def _why_unverified(system: SystemFacts, phase: Step, facts: CaseFacts) -> str:
         return "not read by the verifying credential"
     if survey.residue:
         return f"still there: holding {', '.join(map(str, survey.residue))}"
-    return _why_too_early(system, phase, facts)
+    return _why_outdated(system, survey, facts, now) or _why_too_close(system, phase, facts)
 
 
-def _why_too_early(system: SystemFacts, phase: Step, facts: CaseFacts) -> str:
+def _why_outdated(system: SystemFacts, survey: SurveyFacts, facts: CaseFacts, now: datetime) -> str:
+    """A clean read proves nothing about what was changed, found or due after it."""
+    if survey.read_at < facts.stage_at[Stage.CONTAIN]:
+        return "read before access ends"
+    changed = [
+        o.finished_at + (system.settle if o.step is not Step.SURVEY else timedelta(0))
+        for o in facts.operations
+        if o.system == system.name and o.finished_at and o.step not in _READS | _LATER
+    ]
+    if changed and survey.read_at < max(changed):
+        return "read before the last change had settled"
+    if survey.read_at < now - facts.limits.verified_for:
+        return "read too long ago"
+    return ""
+
+
+def _why_too_close(system: SystemFacts, phase: Step, facts: CaseFacts) -> str:
     first = facts.survey(system.name, Step.VERIFY_FIRST)
     second = facts.survey(system.name, Step.VERIFY_SECOND)
-    if phase is Step.VERIFY_FIRST and first:
-        written = [
-            o.finished_at
-            for o in facts.operations
-            if o.system == system.name and o.finished_at and o.step not in _READS | _LATER
-        ]
-        if written and first.read_at < max(written) + system.settle:
-            return "read before the system's settle time"
     apart = first and second and second.read_at >= first.read_at + system.verify_gap
     if phase is Step.VERIFY_SECOND and not apart:
         return "read too soon after the first verification"
@@ -145,7 +156,7 @@ def _why_too_early(system: SystemFacts, phase: Step, facts: CaseFacts) -> str:
 
 _LATER: Final = frozenset({Step.DESTROY, Step.RESTORE})
 """Obligations of a case that is final already; they have records and verification of their own."""
-_READS: Final = frozenset({Step.SURVEY, Step.CONFIRM, Step.VERIFY_FIRST, Step.VERIFY_SECOND})
+_READS: Final = frozenset({Step.CONFIRM, Step.VERIFY_FIRST, Step.VERIFY_SECOND})
 
 
 def _holding_check(holding: HoldingFacts) -> Check:
@@ -164,6 +175,9 @@ def _question_check(question: QuestionFacts) -> Check:
 
 def _termination_check(facts: CaseFacts) -> Check:
     """Law 7. Freshness was the gate's business; here it must have been said at all."""
+    asking = facts.operation(HR, Step.CONFIRM)
+    if asking and asking.state is not OperationState.DONE:
+        return Check("termination confirmed", HR, HR, passed=False, why="HR is being asked")
     said = any(
         question.answer == "ends"
         for question in facts.questions

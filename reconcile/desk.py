@@ -9,12 +9,13 @@ here: two different people release a brake, and nobody approves a plan they did 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import sqlalchemy as sa
 
 from connectors.contract import Stage
-from reconcile.case import FINAL
+from reconcile.case import FINAL, CaseState
 from reconcile.errors import Conflict, NotAllowed, StaleApproval, UnknownQuestion
 from reconcile.facts import OperationState, QuestionKind, Step
 from reconcile.plan import plan_hash
@@ -33,6 +34,7 @@ from reconcile.store.question_rows import (
     add_release,
     answer,
     approve,
+    ask_again,
     end_hold,
     load_holds,
     load_questions,
@@ -57,6 +59,8 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 LONGEST_REASON: Final = 500
+APPROVED_AHEAD: Final = timedelta(days=7)
+"""How long before its date a destroy may be approved."""
 
 
 @dataclass(slots=True)
@@ -154,7 +158,8 @@ class Desk:
             )
             self._follow(file, question, said)
 
-        self._change(case_id, f"answered/{question_id}", work)
+        reason = f"answered/{question_id}/{self.estate.new_id()}"
+        self._change(case_id, reason, work, final_too=True)
 
     def _follow(self, file: CaseFile, question: QuestionFacts, said: str) -> None:
         """Do what an answer means at once; the pass does the rest."""
@@ -170,27 +175,21 @@ class Desk:
             case QuestionKind.DEAD_LETTER:
                 self._reopen(file, int(question.about), "a person asked to try again")
             case QuestionKind.DUTY:
+                # Law 1: what a person did is looked at like everything else.
                 steps = {Step.VERIFY_FIRST, Step.VERIFY_SECOND}
-                self._again(file, question.system, steps, "a duty was confirmed", waiting=True)
+                self._again(file, question.system, steps, "a duty was confirmed")
             case QuestionKind.NO_SUCCESSOR:
-                self._again(
-                    file, question.system, {Step.TRANSFER}, "a successor was named", waiting=True
-                )
+                self._again(file, question.system, {Step.TRANSFER}, "a successor was named")
             case QuestionKind.HR_DISAGREES | QuestionKind.CONFIRM_TERMINATION if said == "active":
                 place_hold(file, "hr", "hr", "a person says the employment goes on", "", "desk")
             case _:
                 return
 
-    def _again(
-        self, file: CaseFile, system: str, steps: set[Step], why: str, *, waiting: bool = False
-    ) -> None:
-        """Run steps again; with ``waiting`` only those not done yet, and at once."""
+    def _again(self, file: CaseFile, system: str, steps: set[Step], why: str) -> None:
+        """Run steps of a system again, at once."""
         for operation in load_operations(file.connection, file.id):
-            if operation.system != system or operation.step not in steps:
-                continue
-            if waiting and operation.state is OperationState.DONE:
-                continue
-            self._reopen(file, operation.seq, why)
+            if operation.system == system and operation.step in steps:
+                self._reopen(file, operation.seq, why)
 
     def _reopen(self, file: CaseFile, seq: int, why: str) -> None:
         reopen(file.connection, file.id, seq, at=file.now, why=why)
@@ -202,11 +201,11 @@ class Desk:
             raise NotAllowed(message)
 
         def work(file: CaseFile) -> str:
-            hold_id = f"manual-{self.estate.new_id()[:12]}"
+            hold_id = f"manual-{self.estate.new_id()}"
             place_hold(file, hold_id, "manual", reason, self._plan_hash(file), principal)
             return hold_id
 
-        return self._change(case_id, f"held/{self.estate.new_id()[:12]}", work)
+        return self._change(case_id, f"held/{self.estate.new_id()}", work)
 
     def release(self, case_id: str, hold_id: str, bound_to: str, *, principal: str) -> None:
         """Release a hold; some kinds need two different people, bound to what they saw.
@@ -224,7 +223,7 @@ class Desk:
                 message = "this hold protects an identity: only configuration ends it"
                 raise NotAllowed(message)
             self._check_bound(file, bound_to)
-            released = add_release(file, hold_id, principal)
+            released = add_release(file, hold_id, principal, bound_to)
             file.record(
                 "hold.released",
                 {"kind": hold.kind, "releases": len(released), "bound_to": bound_to},
@@ -234,24 +233,41 @@ class Desk:
                 end_hold(file, hold_id)
                 self._let_through(file, hold.kind)
 
-        self._change(case_id, f"released/{hold_id}/{principal}", work)
+        reason = f"released/{hold_id}/{self.estate.new_id()}"
+        self._change(case_id, reason, work, final_too=True)
 
     def _let_through(self, file: CaseFile, kind: str) -> None:
-        """Two people have released the brake: the case takes its slots beyond the limit."""
+        """Do what the release means: slots beyond the limit, or a question asked anew."""
         if kind == "brake":
-            steps = {Step.CONTAIN, Step.REVOKE} - slots_of(file.connection, file.id)
-            take_slots(file.connection, file.id, steps, file.now)
+            steps = {Step.CONTAIN, Step.REVOKE}
+            if file.state is CaseState.CLOSED:
+                steps = {Step.DESTROY}
+            fresh = steps - slots_of(file.connection, file.id)
+            take_slots(file.connection, file.id, fresh, file.now)
+        elif kind == "hr":
+            for question in (QuestionKind.CONFIRM_TERMINATION, QuestionKind.HR_DISAGREES):
+                ask_again(file, question, "the hold was released")
 
     def approve(self, case_id: str, stage: Stage, bound_to: str, *, principal: str) -> None:
         """Approve a stage for exactly the plan seen. Raises :class:`StaleApproval`."""
 
         def work(file: CaseFile) -> None:
             self._check_bound(file, bound_to)
+            self._check_not_too_early(file, stage)
             approve(file, stage, principal, bound_to)
             control = {"stage": stage.value, "bound_to": bound_to}
             file.record("stage.approved", control, {"by": principal})
 
-        self._change(case_id, f"approved/{stage}/{principal}/{bound_to[:16]}", work, final_too=True)
+        reason = f"approved/{stage}/{self.estate.new_id()}"
+        self._change(case_id, reason, work, final_too=True)
+
+    def _check_not_too_early(self, file: CaseFile, stage: Stage) -> None:
+        """Deleting is approved shortly before it is due: by then the person may be back."""
+        if stage is Stage.DESTROY:
+            facts = load_facts(file, self.estate, policy_of(file, self.estate))
+            if file.now < facts.stage_at[stage] - APPROVED_AHEAD:
+                message = "too early: destroy is approved within the week before it is due"
+                raise NotAllowed(message)
 
     def retry(self, case_id: str, seq: int, *, principal: str) -> None:
         """Try an operation again at once instead of waiting for its backoff."""
@@ -267,9 +283,9 @@ class Desk:
                 message = "the operation is done"
                 raise Conflict(message)
             self._reopen(file, seq, "a person asked to try again")
-            file.record("operation.retried", {"seq": seq}, {"by": principal})
+            file.record("operation.retried", {"operation": seq}, {"by": principal})
 
-        self._change(case_id, f"retry/{seq}/{self.estate.new_id()[:12]}", work, final_too=True)
+        self._change(case_id, f"retry/{seq}/{self.estate.new_id()}", work, final_too=True)
 
     def _change(
         self,

@@ -58,7 +58,8 @@ class Person:
     successor: str = ""
     chain: tuple[Subject, ...] = ()
     """Possible successors in order, as HR knows them: named successor first, then the manager."""
-    legal_hold: bool = False
+    legal_hold: bool | None = None
+    """None: nobody has said. A hold that HR or counsel lifts is an event that says False."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,8 +106,8 @@ class OperationFacts:
     failures: int
     not_before: datetime
     error: str = ""
+    started_at: datetime | None = None
     finished_at: datetime | None = None
-    open_effects: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,8 @@ class Limits:
     hr_every: timedelta = timedelta(days=1)
     hr_before_revoke: timedelta = timedelta(hours=1)
     question_deadline: timedelta = timedelta(days=2)
-    rounds: int = 20
+    verified_for: timedelta = timedelta(hours=24)
+    """How long a verification read counts: what is older than this at closing is read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +199,14 @@ class CaseFacts:
     questions: tuple[QuestionFacts, ...] = ()
     holds: tuple[HoldFacts, ...] = ()
     candidates: tuple[tuple[str, str], ...] = ()
+    accounts: Mapping[str, int] = field(default_factory=dict)
+    """How many accounts of each system are theirs for sure (found so, or accepted by a person)."""
     hr: HrFacts | None = None
     contained: bool = False
+    written: bool = False
+    """Whether any writing step has begun anywhere: from then on a rescission offers an undo."""
+    superseded: bool = False
+    """Whether the employment has a newer case that stands: an undo would undercut that."""
     rescinded: bool = False
     closing: bool = False
     records_published: bool = False

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from connectors.contract import Stage
+from connectors.contract import HoldingState, Stage
+from policies.model import Revocation
 from reconcile.case import CaseState
 from reconcile.facts import HR, WRITES, OperationState, QuestionKind, Step
 
@@ -44,6 +45,10 @@ _BEFORE: Final[dict[Step, tuple[Step, ...]]] = {
 STAGES: Final[dict[Step, Stage]] = {Step(stage.value): stage for stage in Stage}
 
 
+_AFTER_CLOSING: Final = frozenset({Step.DESTROY, Step.RESTORE, Step.CONFIRM})
+"""What may still run in a closed case: its dated obligation, an undo, and asking HR before both."""
+
+
 def supports(card: Card, kind: Kind, step: Step) -> bool:
     """Say whether a connector claims a step for a kind of holding."""
     support = card.support(kind)
@@ -67,7 +72,7 @@ def _reasons(operation: OperationFacts, facts: CaseFacts, now: datetime) -> Iter
         yield shut("waits after its last try", operation.not_before)
     if facts.rescinded and operation.step is not Step.RESTORE:
         yield shut("the termination was rescinded")
-    if facts.state is CaseState.CLOSED and operation.step not in {Step.DESTROY, Step.RESTORE}:
+    if facts.state is CaseState.CLOSED and operation.step not in _AFTER_CLOSING:
         yield shut("the case is closed")
     if operation.system == HR:
         return
@@ -95,6 +100,8 @@ def _write_reasons(step: Step, system: SystemFacts, facts: CaseFacts) -> Iterato
         undo = facts.question(QuestionKind.UNDO)
         if not facts.rescinded or undo is None or undo.answer != "restore":
             yield shut("putting back waits for approval")
+        if facts.superseded:
+            yield shut("the employment has a newer case: putting this one back would undercut it")
     if step is Step.TRANSFER:
         question = facts.question(f"{QuestionKind.NO_SUCCESSOR}/{system.name}")
         if question and not question.answer:
@@ -160,6 +167,8 @@ def _time_reasons(
 def due_at(step: Step, system: SystemFacts, facts: CaseFacts) -> datetime | None:
     """Return the instant a step is due by the policy, or by settle time and verification gap."""
     stage = STAGES.get(step)
+    if step is Step.REVOKE and _some_with_contain(system, facts):
+        return min(facts.stage_at[Stage.REVOKE], facts.stage_at[Stage.CONTAIN])
     if stage:
         return facts.stage_at[stage]
     if step is Step.VERIFY_FIRST:
@@ -177,6 +186,15 @@ def due_at(step: Step, system: SystemFacts, facts: CaseFacts) -> datetime | None
     return None
 
 
+def _some_with_contain(system: SystemFacts, facts: CaseFacts) -> bool:
+    """Say whether the policy revokes something here together with contain, and it is there."""
+    return any(
+        holding.disposition.revoke is Revocation.WITH_CONTAIN
+        for holding in facts.holdings
+        if holding.system == system.name and holding.state is not HoldingState.GONE
+    )
+
+
 def _irreversible_reasons(facts: CaseFacts, now: datetime) -> Iterator[Gate]:
     """Law 7: HR is asked again right before the first irreversible step, else a person is."""
     if facts.legal_hold:
@@ -186,7 +204,11 @@ def _irreversible_reasons(facts: CaseFacts, now: datetime) -> Iterator[Gate]:
 
 
 def termination_confirmed(facts: CaseFacts, now: datetime) -> bool:
-    """HR said so recently, or a person answered where no HR can be read or HR does not know."""
+    """HR said so recently, or a person answered where no HR can be read or HR does not know.
+
+    For ``destroy`` an answer of long ago is not asked for again: its approvals, which must be
+    given shortly before, are the fresh word of people.
+    """
     for kind in (QuestionKind.CONFIRM_TERMINATION, QuestionKind.HR_DISAGREES):
         question = facts.question(kind)
         if question and question.answer == "ends":

@@ -16,8 +16,8 @@ import rfc8785
 from connectors.contract import HoldingState
 from policies.model import Revocation, Transfer
 from reconcile.case import CaseState
-from reconcile.closure import Closure, assess, satisfied
-from reconcile.facts import HR, OperationState, QuestionKind, Step
+from reconcile.closure import Closure, assess, satisfied, why_unverified
+from reconcile.facts import HR, WRITES, OperationState, QuestionKind, Step
 from reconcile.gates import Gate, due_at, gate, supports, termination_confirmed
 
 if TYPE_CHECKING:
@@ -78,6 +78,8 @@ class Decision:
 
 def decide(facts: CaseFacts, now: datetime) -> Decision:
     """Work out everything that follows from the facts at this instant."""
+    if facts.closing and facts.state is not CaseState.CLOSED:
+        return _frozen(facts, now)
     planned = tuple(op for op in _needed(facts) if facts.operation(op.system, op.step) is None)
     asked = tuple(q for q in _questions(facts) if facts.question(q.id) is None)
     reopened = tuple(_reopened(facts, now))
@@ -86,7 +88,7 @@ def decide(facts: CaseFacts, now: datetime) -> Decision:
     due = [o for o in facts.operations if o.seq in gates and gates[o.seq].open]
     admit, braked = _brake(due, facts)
     send = () if braked else tuple(o.seq for o in due)
-    closure = assess(facts)
+    closure = assess(facts, now)
     complete = closure.complete and not (planned or asked or reopened)
     busy = bool(planned) or any(o.system != HR for o in facts.operations if o.seq in send)
     state = _state(facts, busy=busy, brake=bool(braked), complete=complete)
@@ -100,11 +102,19 @@ def decide(facts: CaseFacts, now: datetime) -> Decision:
         admit=admit,
         braked=braked,
         wake_at=_wake_at(facts, gates, now),
-        write_closing=complete
-        and not (facts.closing or facts.rescinded)
-        and state is CaseState.RUNNING,
+        write_closing=complete and not facts.rescinded and state is CaseState.RUNNING,
         closure=closure,
     )
+
+
+def _frozen(facts: CaseFacts, now: datetime) -> Decision:
+    """Between its closing record and the checkpoint a case only waits: the record is the last word.
+
+    What happens to the person meanwhile is a new fact for afterwards, as it is for a closed case.
+    """
+    published = facts.records_published and facts.state is CaseState.RUNNING
+    state = CaseState.CLOSED if published else CaseState.RUNNING
+    return Decision(state=state, closure=assess(facts, now))
 
 
 def _needed(facts: CaseFacts) -> Iterator[PlannedOperation]:
@@ -134,7 +144,9 @@ def _needed_for_undo(facts: CaseFacts) -> Iterator[PlannedOperation]:
     if undo is None or undo.answer != "restore":
         return
     for system in facts.covered:
-        touched = any(facts.operation(system.name, step) for step in BRAKED)
+        touched = any(
+            o.started_at for o in facts.operations if o.system == system.name and o.step in WRITES
+        )
         if touched and Step.RESTORE in system.abilities:
             yield PlannedOperation(system.name, Step.RESTORE)
 
@@ -174,8 +186,11 @@ def applies(step: Step, holding: HoldingFacts) -> bool:
 
 
 def _questions(facts: CaseFacts) -> Iterator[PlannedQuestion]:
+    for operation in facts.operations:
+        if operation.state is OperationState.FAILED:
+            yield _dead_letter(operation)
     if facts.rescinded:
-        if facts.contained:
+        if facts.written:
             words = "The termination was rescinded after containment: put everything back?"
             yield PlannedQuestion(QuestionKind.UNDO, QuestionKind.UNDO, "", "", words)
         return
@@ -186,11 +201,10 @@ def _questions(facts: CaseFacts) -> Iterator[PlannedQuestion]:
     if facts.hr and facts.hr.outcome == "unknown":
         words = "HR does not know this employment: does it really end?"
         yield PlannedQuestion(QuestionKind.HR_DISAGREES, QuestionKind.HR_DISAGREES, HR, "", words)
+    if facts.state is CaseState.CLOSED:
+        return
     for system in facts.covered:
         yield from _system_questions(system, facts)
-    for operation in facts.operations:
-        if operation.state is OperationState.FAILED:
-            yield _dead_letter(operation)
 
 
 def _system_questions(system: SystemFacts, facts: CaseFacts) -> Iterator[PlannedQuestion]:
@@ -202,12 +216,12 @@ def _system_questions(system: SystemFacts, facts: CaseFacts) -> Iterator[Planned
         words = "An account that may belong to this person: is it theirs?"
         name = f"{QuestionKind.CANDIDATE}/{system.name}/{account}"
         yield PlannedQuestion(name, QuestionKind.CANDIDATE, system.name, account, words)
-    if survey.accounts == 0 and not mine:
+    if not facts.accounts.get(system.name) and not mine:
         # Law 2: zero accounts for a known employee is a question to a person, not a success.
         words = "No account was found although the read could see: is that right?"
         name = f"{QuestionKind.NO_ACCOUNT}/{system.name}"
         yield PlannedQuestion(name, QuestionKind.NO_ACCOUNT, system.name, "", words)
-    if survey.accounts:
+    if facts.accounts.get(system.name):
         yield from _duties(system, facts)
 
 
@@ -264,16 +278,36 @@ def _dead_letter(operation: OperationFacts) -> PlannedQuestion:
 
 
 def _reopened(facts: CaseFacts, now: datetime) -> Iterator[Reopened]:
-    """HR is asked again daily while a case waits, and right before the first irreversible step."""
+    """Find what was done and does not count any more."""
+    if facts.rescinded:
+        return
+    yield from _hr_again(facts, now)
+    if facts.state is not CaseState.CLOSED:
+        yield from _verifications_again(facts, now)
+
+
+def _hr_again(facts: CaseFacts, now: datetime) -> Iterator[Reopened]:
+    """HR is asked again daily while a case waits, and right before an irreversible step."""
     confirm = facts.operation(HR, Step.CONFIRM)
-    if confirm is None or confirm.state is not OperationState.DONE or facts.closing:
+    if confirm is None or confirm.state is not OperationState.DONE or facts.hr is None:
         return
-    if facts.rescinded or facts.hr is None or facts.state is CaseState.CLOSED:
-        return
-    if facts.hr.read_at + facts.limits.hr_every <= now:
+    open_case = facts.state is not CaseState.CLOSED
+    if open_case and facts.hr.read_at + facts.limits.hr_every <= now:
         yield Reopened(confirm.seq, "asked daily")
     elif _only_confirmation_missing(facts, now):
-        yield Reopened(confirm.seq, "asked right before the first irreversible step")
+        yield Reopened(confirm.seq, "asked right before an irreversible step")
+
+
+def _verifications_again(facts: CaseFacts, now: datetime) -> Iterator[Reopened]:
+    """A verification counts only for what was so when it was read."""
+    for system in facts.covered:
+        for phase in (Step.VERIFY_FIRST, Step.VERIFY_SECOND):
+            operation = facts.operation(system.name, phase)
+            if operation is None or operation.state is not OperationState.DONE:
+                continue
+            why = why_unverified(system, phase, facts, now)
+            if why:
+                yield Reopened(operation.seq, why)
 
 
 def _only_confirmation_missing(facts: CaseFacts, now: datetime) -> bool:
@@ -294,24 +328,13 @@ def _brake(due: list[OperationFacts], facts: CaseFacts) -> tuple[frozenset[Step]
 
 
 def _state(facts: CaseFacts, *, busy: bool, brake: bool, complete: bool) -> CaseState:
-    if facts.state is CaseState.CLOSED or _may_close(facts, complete=complete):
+    if facts.state is CaseState.CLOSED:
         return CaseState.CLOSED
-    if facts.closing:
-        return CaseState.RUNNING
     if facts.rescinded:
         return CaseState.RESCINDED
     if facts.holds or brake:
         return CaseState.HELD
     return CaseState.RUNNING if complete else _open_state(facts, busy=busy)
-
-
-def _may_close(facts: CaseFacts, *, complete: bool) -> bool:
-    """Say whether the closing record stands in a published checkpoint.
-
-    A rescission that arrives while a case is closing does not undo what the record says.
-    """
-    ready = facts.closing and facts.records_published and facts.state is CaseState.RUNNING
-    return ready and (complete or facts.rescinded)
 
 
 def _open_state(facts: CaseFacts, *, busy: bool) -> CaseState:

@@ -7,6 +7,7 @@ Tokens are shown once and kept only as SHA-256; they are 256 random bits, so a p
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from enum import StrEnum
@@ -66,6 +67,7 @@ class Principals:
 
     def issue(self, principal: str, role: Role) -> str:
         """Make a token; the only time it can be seen. Raises :class:`NotAllowed` on a bad name."""
+        principal = folded(principal)
         if not principal or len(principal) > LONGEST or not principal.isprintable():
             message = "a principal needs a printable name of at most 128 characters"
             raise NotAllowed(message)
@@ -117,6 +119,11 @@ class Principals:
                 )
                 for row in rows
             )  # fmt: skip
+
+
+def folded(name: str) -> str:
+    """Give a person one spelling: two people are two names after this (Law 5)."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def _hash(token: str) -> str:

@@ -10,16 +10,24 @@ import hashlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
-from policies.access_end import AccessEnd, AccessEndError, Basis, DatesMissing, ZoneDefaults, derive
+from policies.access_end import (
+    AccessEnd,
+    AccessEndError,
+    Basis,
+    CivilDates,
+    DatesMissing,
+    ZoneDefaults,
+    derive,
+)
 from policies.fields import Facts
 from reconcile.case import CaseState
 from reconcile.errors import NotAllowed
 from reconcile.event import OPENS, Action, Person, TerminationEvent
-from reconcile.facts import HR, OperationState, Step
+from reconcile.facts import HR, OperationState, QuestionKind, Step
 from reconcile.policy_book import choose, policy_of, store_policy
 from reconcile.rescinding import rescind
 from reconcile.sealing import seal
@@ -28,13 +36,13 @@ from reconcile.store.case_file import (
     Archive,
     CaseFile,
     insert_case,
-    latest_closed_case,
+    latest_case,
     open_case_of,
     open_file,
 )
 from reconcile.store.instants import epoch
 from reconcile.store.operation_rows import load_operations, reopen
-from reconcile.store.question_rows import place_hold
+from reconcile.store.question_rows import ask_again, place_hold
 from reconcile.store.schema import inbox
 
 if TYPE_CHECKING:
@@ -98,13 +106,14 @@ class Reception:
         outcome: Taken,
         problem: str,
     ) -> None:
-        employment = event.person.subject.employment_id
+        ordered = event.action in OPENS or event.action is Action.RESCINDED
         self.store_raw(
             event.event_id, raw, principal, case_id=case_id, outcome=outcome, problem=problem,
-            employment_id=employment, revision=event.revision,
+            employment_id=event.person.subject.employment_id, source=event.source,
+            revision=event.revision if ordered else 0,  # a hint overtakes nothing
         )  # fmt: skip
 
-    def store_raw(
+    def store_raw(  # noqa: PLR0913 - one column each
         self,
         event_id: str,
         raw: bytes,
@@ -114,6 +123,7 @@ class Reception:
         problem: str,
         case_id: str | None = None,
         employment_id: str = "",
+        source: str = "",
         revision: int = 0,
     ) -> None:
         """Keep the raw body, sealed, whatever came of it: nothing that was delivered is lost."""
@@ -125,7 +135,7 @@ class Reception:
                 event_id=event_id, received_at=epoch(self.estate.clock()), principal=principal,
                 raw_sha256=hashlib.sha256(raw).hexdigest(), raw_sealed=sealed,
                 state=outcome.value, problem=problem, case_id=case_id,
-                employment_id=employment_id, revision=revision,
+                employment_id=employment_id, source=source, revision=revision,
             )
         )  # fmt: skip
 
@@ -135,15 +145,48 @@ class Reception:
         file = self._file(case_id) if case_id else None
         if self._is_late(event):
             if file:
-                self._record_event(file, event, applied=False)
+                self._late(file, event)
             return case_id, Taken.KEPT
-        if event.action is Action.RESCINDED:
-            return self._rescinded(file, event)
-        if event.action not in OPENS:
-            return case_id, self._hint(file, event)
+        match event.action:
+            case Action.RESCINDED:
+                return self._rescinded(file, event)
+            case Action.REHIRED:
+                return self._rehired(file, event)
+            case _ if file is None and event.action in OPENS:
+                return self._open(event), Taken.ACCEPTED
+            case _:
+                return case_id, self._news(file, event)
+
+    def _news(self, file: CaseFile | None, event: TerminationEvent) -> Taken:
+        """Apply news about an open case. A closing record is the last word of its case."""
+        if file is not None and file.row["closing_at"] is not None:
+            self._record_event(file, event, applied=False)
+            return Taken.KEPT
+        if event.action not in OPENS or file is None:
+            return self._hint(file, event)
+        return self._changed(file, event)
+
+    def _late(self, file: CaseFile, event: TerminationEvent) -> None:
+        """Keep what was overtaken; a rescission is never passed over in silence (Law 7)."""
+        self._record_event(file, event, applied=False)
+        if event.action is Action.RESCINDED and file.row["closing_at"] is None:
+            reason = "a rescission came that is older than the newest event: which one holds?"
+            place_hold(file, "hr", "hr", reason, "", "hr")
+            self.jobs.wake(self.connection, file.id, f"event/{event.event_id}")
+
+    def _rehired(self, file: CaseFile | None, event: TerminationEvent) -> tuple[str | None, Taken]:
+        """Hold what would still be taken away: HR, or two people, say what goes on."""
         if file is None:
-            return self._open(event), Taken.ACCEPTED
-        return case_id, self._changed(file, event)
+            closed = latest_case(self.connection, event.person.subject.employment_id)
+            if closed is None:
+                return None, Taken.KEPT
+            file = self._file(closed)
+        if file.state is not CaseState.CLOSED and self.estate.hr is not None:
+            return file.id, self._hint(file, event)
+        self._record_event(file, event, applied=True)
+        place_hold(file, "rehired", "hr", "the person was hired again", "", "hr")
+        self.jobs.wake(self.connection, file.id, f"event/{event.event_id}")
+        return file.id, Taken.ACCEPTED
 
     def _file(self, case_id: str) -> CaseFile:
         return open_file(self.connection, case_id, self.archive, self.estate.clock())
@@ -152,7 +195,9 @@ class Reception:
         """A lower revision than one already seen is evidence, not news."""
         employment = event.person.subject.employment_id
         query = sa.select(sa.func.max(inbox.c.revision)).where(
-            inbox.c.employment_id == employment, inbox.c.state != Taken.REJECTED.value
+            inbox.c.employment_id == employment,
+            inbox.c.source == event.source,  # each source counts for itself
+            inbox.c.state != Taken.REJECTED.value,
         )
         newest = self.connection.scalar(query)
         return newest is not None and 0 < event.revision < int(newest)
@@ -162,7 +207,7 @@ class Reception:
     ) -> tuple[str | None, Taken]:
         """Stop the open case; a closed one is offered an undo (Law 7, Law 9)."""
         if file is None:
-            closed = latest_closed_case(self.connection, event.person.subject.employment_id)
+            closed = latest_case(self.connection, event.person.subject.employment_id)
             if closed is None:
                 return None, Taken.KEPT
             file = self._file(closed)
@@ -176,6 +221,11 @@ class Reception:
         if file is None:
             return Taken.KEPT
         self._record_event(file, event, applied=False)
+        self._ask_hr_again(file)
+        self.jobs.wake(self.connection, file.id, f"event/{event.event_id}")
+        return Taken.ACCEPTED
+
+    def _ask_hr_again(self, file: CaseFile) -> None:
         confirms = (
             operation.seq
             for operation in load_operations(self.connection, file.id)
@@ -183,9 +233,7 @@ class Reception:
             if operation.state is not OperationState.TODO
         )
         for seq in confirms:
-            reopen(self.connection, file.id, seq, at=file.now, why="HR sent a hint")
-        self.jobs.wake(self.connection, file.id, f"event/{event.event_id}")
-        return Taken.ACCEPTED
+            reopen(self.connection, file.id, seq, at=file.now, why="HR sent news")
 
     def _open(self, event: TerminationEvent) -> str:
         now = self.estate.clock()
@@ -256,6 +304,7 @@ class Reception:
         """Fold a further event into the open case: new dates, or immediate."""
         self._record_event(file, event, applied=True)
         person = merged(file.person, event.person)
+        self._ask_hr_again(file)
         now_immediate = is_immediate(event)
         file.update(person_sealed=file.seal(PERSON, person, "person"), revision=event.revision)
         if file.row["immediate"] and not now_immediate:
@@ -291,6 +340,8 @@ def set_access_end(file: CaseFile, end: AccessEnd, *, immediate: bool) -> None:
     )  # fmt: skip
     control = {"access_end": end.at.isoformat(), "basis": end.basis.value, "immediate": immediate}
     file.record("case.rescheduled", control)
+    for kind in (QuestionKind.CONFIRM_TERMINATION, QuestionKind.HR_DISAGREES):
+        ask_again(file, kind, "the end of access has moved")  # an answer was about the former date
 
 
 def is_immediate(event: TerminationEvent) -> bool:
@@ -316,17 +367,30 @@ def merged(before: Person, after: Person) -> Person:
             if getattr(after.employment, name)
         },
     )
-    dated = after.dates.last_working_day or after.dates.termination_date
     return replace(
         before,
         subject=subject,
         employment=employment,
-        dates=after.dates if dated else before.dates,
+        dates=_merged_dates(before.dates, after.dates),
         reason=after.reason if after.reason != "unknown" else before.reason,
         urgency=after.urgency if after.urgency != "normal" else before.urgency,
         successor=after.successor or before.successor,
-        legal_hold=after.legal_hold or before.legal_hold,
+        chain=after.chain or before.chain,
+        legal_hold=before.legal_hold if after.legal_hold is None else after.legal_hold,
     )
+
+
+def _merged_dates(before: CivilDates, after: CivilDates) -> CivilDates:
+    """Take each date that the later event names; a zone that it does not name stays."""
+    named = ("last_working_day", "termination_date", "notice_date")
+    changes: dict[str, Any] = {
+        name: getattr(after, name) for name in named if getattr(after, name) is not None
+    }
+    if after.time_zone:
+        changes |= {"time_zone": after.time_zone, "time_zone_basis": after.time_zone_basis}
+    if changes.get("termination_date"):
+        changes["convention"] = after.convention
+    return replace(before, **changes)
 
 
 def facts_of(person: Person) -> Facts:

@@ -21,6 +21,7 @@ from reconcile.sealing import KeyDestroyed
 from reconcile.store.case_file import CaseFile, open_file, touch
 from reconcile.store.fact_rows import load_facts, with_room
 from reconcile.store.guard_rows import BRAKE, lock, take_slots
+from reconcile.store.holding_rows import load_accounts
 from reconcile.store.operation_rows import (
     OperationKey,
     insert_operations,
@@ -28,7 +29,7 @@ from reconcile.store.operation_rows import (
     reopen,
     try_later,
 )
-from reconcile.store.question_rows import ask, overdue, place_hold
+from reconcile.store.question_rows import ask, end_hold, load_holds, overdue, place_hold
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -71,6 +72,7 @@ class Reconciler:
     def _pass(self, connection: sa.Connection, case_id: str, lost: frozenset[str]) -> None:
         file = open_file(connection, case_id, self.archive, self.estate.clock())
         self._count_lost(file, lost)
+        self._lift_protection(file)
         self.follow(file)
 
     def follow(self, file: CaseFile) -> None:
@@ -104,6 +106,20 @@ class Reconciler:
 
     def _facts(self, file: CaseFile) -> CaseFacts:
         return load_facts(file, self.estate, policy_of(file, self.estate))
+
+    def _lift_protection(self, file: CaseFile) -> None:
+        """A protected identity is held by configuration alone, so configuration alone lets go."""
+        standing = [hold for hold in load_holds(file) if hold.kind == "protected"]
+        if not standing or file.row["closing_at"] is not None:
+            return
+        subject = file.person.subject
+        accounts = [each for name in self.estate.systems for each in load_accounts(file, name)]
+        guards = self.estate.guards
+        if guards.protects(subject) or any(guards.protects(subject, each) for each in accounts):
+            return
+        for hold in standing:
+            end_hold(file, hold.id)
+            file.record("hold.ended", {"kind": hold.kind, "why": "no longer protected"})
 
     def _count_lost(self, file: CaseFile, lost: frozenset[str]) -> None:
         """Give a job that ended without its end (timed out, node lost for good) a fresh try."""

@@ -106,7 +106,7 @@ def _summary(file: CaseFile, estate: Estate) -> CaseSummary:
         facts = load_facts(file, estate, policy_of(file, estate))
     except PolicyLost:
         return _summarised(file, Closure(()), 0)
-    return _summarised(file, assess(facts), _open_questions(facts))
+    return _summarised(file, assess(facts, file.now), _open_questions(facts))
 
 
 def _open_questions(facts: CaseFacts) -> int:
@@ -132,7 +132,7 @@ def show_case(file: CaseFile, estate: Estate) -> CaseView:
     """Show everything about a case."""
     policy = policy_of(file, estate)
     facts = load_facts(file, estate, policy)
-    closure = assess(facts)
+    closure = assess(facts, file.now)
     person = file.person
     return CaseView(
         summary=_summarised(file, closure, _open_questions(facts)),

@@ -42,7 +42,7 @@ _INSTANT: Final = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE
 )
 _URN: Final = re.compile(r"urn:hr:([^:]+)(?::(.+))?")
-_LARGEST: Final = 2**63 - 1
+_LARGEST: Final = 2**53 - 1  # what evidence can hold (RFC 8785)
 
 
 def _civil_date(value: object) -> date:
@@ -147,7 +147,7 @@ class HandoverData(_Shape):
 class FlagsData(_Shape):
     """Yes or no."""
 
-    legal_hold: StrictBool = False
+    legal_hold: StrictBool | None = None
     rehire_eligible: StrictBool = False
     noncompete: StrictBool = False
 

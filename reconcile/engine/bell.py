@@ -50,7 +50,7 @@ class Bells:
 
     def __init__(self, queues: Iterable[str]) -> None:
         self.by_queue: Final = {queue: Bell() for queue in queues}
-        self._ended = threading.local()
+        self._job = threading.local()
 
     def attach(self, engine: sa.Engine) -> None:
         """Listen to the pool: a connection comes back right after its transaction has ended."""
@@ -60,13 +60,13 @@ class Bells:
         """Stop listening."""
         sa.event.remove(engine, "checkin", self._checkin)
 
-    def job_begins(self) -> None:
+    def job_begins(self, queue: str | None) -> None:
         """Forget the job that ran on this thread before."""
-        self._ended.queue = None
+        self._job.running, self._job.ended = queue, None
 
     def job_ends(self, queue: str | None) -> None:
         """Ring when the library has written the outcome of this thread's job: a slot is free."""
-        self._ended.queue = queue
+        self._job.running, self._job.ended = None, queue
 
     def stop(self) -> None:
         """Stop every poller."""
@@ -75,7 +75,10 @@ class Bells:
 
     def _checkin(self, _connection: object, record: Any) -> None:  # noqa: ANN401 - pool's record
         rings: set[str] = record.info.pop(_RINGS, None) or set()
-        ended: str | None = getattr(self._ended, "queue", None)
+        # What a job sends to its own queue at its end waits for the ring of that end: one poll
+        # instead of two, and a poll costs as much as the job.
+        rings.discard(getattr(self._job, "running", None) or "")
+        ended: str | None = getattr(self._job, "ended", None)
         if ended is not None:
             rings.add(ended)
         for queue in rings:

@@ -223,7 +223,8 @@ class DurableEngine:
             worker.reconcile_case(case_id)
 
         def run_operation(key: str) -> None:
-            worker.run_operation(key, self._queue_of_job(f"op/{key}"))
+            queue = self._jobs.sent_to(key) or self._queue_of_job(f"op/{key}")
+            worker.run_operation(key, queue)
 
         DBOS.workflow(name=RECONCILE_CASE)(reconcile_case)
         DBOS.workflow(name=RUN_OPERATION)(run_operation)

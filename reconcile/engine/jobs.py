@@ -7,6 +7,7 @@ that only writes rows (a command line without a daemon, a test of the core). Nei
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -25,6 +26,7 @@ SCHEMA: Final = "dbos"
 CASES: Final = "cases"
 ENDED_SHORT: Final = ["CANCELLED", "ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 FINISHED: Final = ["SUCCESS", *ENDED_SHORT]
+_REMEMBERED: Final = 10_000
 _URGENT: Final = 1
 _ORDINARY: Final = 10
 """Priorities of the library: the smaller number goes first."""
@@ -55,6 +57,11 @@ class DurableJobs:
     def __init__(self, client: DBOSClient, settings: EngineSettings) -> None:
         self._client = client
         self._settings = settings
+        self._sent: OrderedDict[str, str] = OrderedDict()
+
+    def sent_to(self, key: str) -> str | None:
+        """Return the queue of an operation that this process sent lately; spares a look-up."""
+        return self._sent.get(key)
 
     def wake(
         self, connection: sa.Connection, case_id: str, reason: str, at: datetime | None = None
@@ -84,6 +91,9 @@ class DurableJobs:
             workflow_timeout=self._settings.operation_timeout.total_seconds(),
         )
         self._enqueue(connection, options, key)
+        self._sent[key] = options["queue_name"]
+        while len(self._sent) > _REMEMBERED:
+            self._sent.popitem(last=False)
 
     def lost_operations(self, case_id: str) -> frozenset[str]:
         """Return the keys of the case whose job ended short. Reads committed rows only."""

@@ -85,7 +85,7 @@ class Worker:
 
     @contextmanager
     def _job(self, job: str, argument: str, queue: str | None) -> Iterator[None]:
-        self._bells.job_begins()
+        self._bells.job_begins(queue)
         with self._changed:
             self._running += 1
         try:

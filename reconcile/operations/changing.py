@@ -23,6 +23,7 @@ from connectors.contract import (
     HoldingState,
     Outcome,
     Reading,
+    Stage,
     kind,
 )
 from connectors.faults import Malformed, Missing, Refused
@@ -33,6 +34,7 @@ from reconcile.facts import SETTLED, EffectState, OperationState, QuestionKind, 
 from reconcile.gates import supports
 from reconcile.operations.run import Again, Closing, Finished, Run
 from reconcile.policy_book import policy_of
+from reconcile.store.fact_rows import stage_times
 from reconcile.store.holding_rows import (
     complete_snapshots,
     load_accounts,
@@ -52,6 +54,7 @@ from reconcile.store.question_rows import load_questions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
     from connectors.contract import Connector, Json
     from policies.model import Policy
@@ -61,6 +64,9 @@ if TYPE_CHECKING:
 AFTER_CRASH = "ours: seen at the re-read after a crash"
 LATER = "ours: took effect later"
 NOT_BY_US = "not by us"
+ANSWERED_ALREADY = f"answered {Outcome.ALREADY}"
+ANSWERED_OURS = frozenset({f"answered {Outcome.DONE}", f"answered {Outcome.PENDING}"})
+"""What a call must have answered for a change that a re-read shows to be ours."""
 
 
 @dataclass(slots=True)
@@ -79,6 +85,8 @@ class Change:
     """Whatever else has to be read, beside the person's holdings, for ``reached`` to know."""
     unsafe: Callable[[CaseFile, Sequence[HoldingRow]], Mapping[str, str]] = lambda *_: {}
     """Which of these holdings must not be touched yet, by key, and why."""
+    read_accounts: frozenset[str] = frozenset()
+    """Accounts this run reads. What belongs to others is neither wanted, nor gone, nor settled."""
     blocked: frozenset[str] = frozenset()
     results: dict[str, EffectRow] = field(default_factory=dict)
     read_back: dict[str, Mapping[str, Json]] = field(default_factory=dict)
@@ -89,7 +97,7 @@ class Change:
         connector = run.connect(Credential.ACT)
         try:
             seen = self._seen(connector, accounts)
-            run.transact(lambda file: self._begin(file, seen), writing=True)
+            run.transact(lambda file: self._begin(file, accounts, seen), writing=True)
             for account in accounts:
                 self._each_bundle(connector, account, seen)
             after = self._seen(connector, accounts)
@@ -102,21 +110,36 @@ class Change:
         self.observe(connector)
         return {holding.key: holding for reading in readings for holding in reading.items}
 
-    def _begin(self, file: CaseFile, seen: Mapping[str, Holding]) -> None:
+    def _begin(
+        self, file: CaseFile, accounts: Sequence[Account], seen: Mapping[str, Holding]
+    ) -> None:
         """Store pre-images and intents before the first write; settle what a crash left."""
         run, key = self.run, self.run.key
+        run.check_not_protected(file, accounts)
+        self.read_accounts = frozenset(account.native_id for account in accounts)
         gone = {
             row.key
             for row in load_holdings(file, run.system_name)
             if row.state is HoldingState.GONE
         }
-        store_holdings(file, run.system_name, tuple(seen.values()), whole=True)
+        store_holdings(file, run.system_name, tuple(seen.values()), whole=self.read_accounts)
         complete_snapshots(file, run.system_name, tuple(seen.values()))
-        rows = {row.key: row for row in load_holdings(file, run.system_name)}
-        there = set(seen) | (set(rows) - gone)
+        rows = {
+            row.key: row
+            for row in load_holdings(file, run.system_name)
+            if row.account_id in self.read_accounts
+        }
+        there = set(seen) & set(rows) | (set(rows) - gone)
         policy = policy_of(file, run.estate)
         wanted = {name for name in there if self._wanted(file, policy, rows[name], seen.get(name))}
-        known = load_effects(file.connection, key.case_id, key.seq)
+        if run.step is Step.REVOKE:  # what others took away since is told apart from ours
+            wanted |= {
+                name
+                for name in set(rows) - set(seen) - gone
+                if self._wanted_gone(file, policy, rows[name])
+            }
+        effects = load_effects(file.connection, key.case_id, key.seq)
+        known = {name: row for name, row in effects.items() if name in rows}
         fresh = sorted(wanted - set(known))
         plan_effects(file.connection, key.case_id, key.seq, run.token, fresh, file.now)
         left = [_left_by_crash(row, self._reached(row.key, rows, seen)) for row in known.values()]
@@ -139,6 +162,10 @@ class Change:
             return False  # the planner has made it a duty of a person
         rule = dispose(policy, row.system, kind(row.kind), sole=row.sole, on=file.now.date())
         return self.wants(rule, seen or row.snapshot(file))
+
+    def _wanted_gone(self, file: CaseFile, policy: Policy, row: HoldingRow) -> bool:
+        rule = dispose(policy, row.system, kind(row.kind), sole=row.sole, on=file.now.date())
+        return rule.wanted is HoldingState.GONE
 
     def _reached(
         self, key: str, rows: Mapping[str, HoldingRow], seen: Mapping[str, Holding]
@@ -229,7 +256,7 @@ class Change:
 
     def _settle(self, file: CaseFile, after: Mapping[str, Holding]) -> Finished | Again:
         """Let the re-read decide about every holding of this step (Law 1)."""
-        store_holdings(file, self.run.system_name, tuple(after.values()), whole=True)
+        store_holdings(file, self.run.system_name, tuple(after.values()), whole=self.read_accounts)
         rows = {row.key: row for row in load_holdings(file, self.run.system_name)}
         changed = []
         for key, row in self.results.items():
@@ -275,9 +302,9 @@ def _left_by_crash(row: EffectRow, reached: bool) -> EffectRow | None:  # noqa: 
         return None if reached else EffectRow(row.key, EffectState.OPEN, why="it came back")
     if not reached:
         return None
-    if row.state is EffectState.CALLING:
+    if row.state is EffectState.CALLING and row.how != ANSWERED_ALREADY:
         return EffectRow(row.key, EffectState.DONE, how=AFTER_CRASH, lost=row.lost)
-    if row.how:  # it was answered, and took effect later
+    if row.how in ANSWERED_OURS:  # it was answered, and took effect later
         return EffectRow(row.key, EffectState.DONE, how=LATER, lost=row.lost)
     return EffectRow(row.key, EffectState.ALREADY, how=NOT_BY_US)
 
@@ -288,7 +315,7 @@ def _decided(row: EffectRow, *, reached: bool) -> EffectRow:
             return row
         why = row.why or ("answered, and still there" if row.how else "still there")
         return EffectRow(row.key, EffectState.OPEN, how=row.how, why=why, lost=row.lost)
-    if row.how and row.how != f"answered {Outcome.ALREADY}":
+    if row.how in ANSWERED_OURS:
         return EffectRow(row.key, EffectState.DONE, how="ours", lost=row.lost)
     return EffectRow(row.key, EffectState.ALREADY, how=NOT_BY_US, lost=row.lost)
 
@@ -341,18 +368,39 @@ def _gone(state: HoldingState, _seen: Holding | None) -> bool:
 
 def revoke(run: Run) -> Closing:
     """Remove what the policy wants gone; each holding only once it is kept and handed over."""
+    accounts, rest_at = run.transact(lambda file: _begin_revoke(run, file))
 
     def wanted(rule: Disposition, _holding: Holding) -> bool:
-        return rule.revoke is not Revocation.NEVER and rule.wanted is HoldingState.GONE
+        if rule.wanted is not HoldingState.GONE:
+            return False
+        early = rule.revoke is Revocation.WITH_CONTAIN
+        return early or (rule.revoke is Revocation.ON_TIME and rest_at is None)
 
-    accounts = run.transact(lambda file: load_accounts(file, run.system_name))
-    return Change(
+    change = Change(
         run,
         lambda connector, account, bundle: connector.revoke(account, bundle),  # type: ignore[attr-defined]
         wanted,
         _gone,
         unsafe=lambda file, rows: _not_yet_safe(run, file, rows),
-    ).work(accounts)
+    )
+    closing = change.work(accounts)
+    if rest_at is None:
+        return closing
+    return Closing(lambda file: _until_the_rest(closing.judge(file), rest_at))
+
+
+def _begin_revoke(run: Run, file: CaseFile) -> tuple[tuple[Account, ...], datetime | None]:
+    """Return the accounts, and when the rest is due if only ``with contain`` is due now."""
+    policy = policy_of(file, run.estate)
+    due = stage_times(file, policy, file.person)[Stage.REVOKE]
+    return load_accounts(file, run.system_name), due if due > file.now else None
+
+
+def _until_the_rest(outcome: Finished | Again, at: datetime) -> Finished | Again:
+    """What went with contain is gone; the operation itself ends when the rest is."""
+    if isinstance(outcome, Finished):
+        return Again("the rest is due later", at=at, failed=False)
+    return outcome
 
 
 def _not_yet_safe(run: Run, file: CaseFile, rows: Sequence[HoldingRow]) -> dict[str, str]:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 from connectors.contract import Subject
 from connectors.hr.contract import EmploymentStatus, Existence
-from policies.access_end import CivilDates, ZoneDefaults, derive
+from policies.access_end import AccessEndError, CivilDates, ZoneDefaults, derive
 from reconcile.event import Employment as CaseEmployment
 from reconcile.operations.run import Again, Blind, Closing, Finished, Run
 from reconcile.policy_book import choose, store_policy
 from reconcile.receiving import facts_of, set_access_end
 from reconcile.rescinding import rescind
 from reconcile.store.case_file import PERSON
-from reconcile.store.question_rows import place_hold, store_reading
+from reconcile.store.question_rows import place_hold, store_reading, was_released
 
 if TYPE_CHECKING:
     from connectors.hr.contract import Employment, HrSource
@@ -73,8 +73,11 @@ def _answered(
         person = _enriched(person, employment)
     person = replace(person, chain=chain)
     file.update(person_sealed=file.seal(PERSON, person, "person"))
-    if employment is not None and outcome == "ended" and file.row["contained_at"] is None:
-        _follow_hr(run, file, person)
+    if employment is not None and outcome == "ended":
+        if file.row["contained_at"] is None:
+            _follow_hr(run, file, person)
+        else:
+            _check_not_moved(run, file, person)
     if outcome == "rescinded":
         rescind(file, "HR says the termination is off")
     elif outcome == "active":
@@ -90,13 +93,29 @@ def _follow_hr(run: Run, file: CaseFile, person: Person) -> None:
         defaults = ZoneDefaults(policy=policy.time_zone, tenant=run.estate.time_zone)
         end = derive(person.dates, immediate=False, received_at=file.now, defaults=defaults)
         set_access_end(file, end, immediate=False)
-    if policy.policy_hash != file.row["policy_hash"]:
+    if policy.name != file.row["policy_name"]:  # an edited policy waits for an explicit replan
         store_policy(file.connection, run.estate, policy, file.now)
         file.update(policy_name=policy.name, policy_hash=policy.policy_hash)
         control = {"policy": policy.name, "policy_hash": policy.policy_hash, "why": reason}
         file.record("policy.selected", control)
-    if wrong:
+    if wrong and not was_released(file, "policy"):
         place_hold(file, "policy", "policy", wrong, "", "guard")
+
+
+def _check_not_moved(run: Run, file: CaseFile, person: Person) -> None:
+    """HR has moved the end into the future after containment: a person says what goes on."""
+    if file.row["immediate"]:
+        return
+    defaults = ZoneDefaults(tenant=run.estate.time_zone or file.row["time_zone"])
+    try:
+        end = derive(person.dates, immediate=False, received_at=file.now, defaults=defaults)
+    except AccessEndError:
+        return  # no dates: HR's status alone is what it says
+    if end.at > file.now and end.at.timestamp() != file.row["access_end_at"]:
+        name = f"moved/{end.at.date().isoformat()}"
+        if not was_released(file, name):
+            reason = "HR moved the end after containment: rescind, or release to go on"
+            place_hold(file, name, "hr", reason, "", "hr")
 
 
 def _outcome(employment: Employment | None) -> str:
@@ -134,7 +153,7 @@ def _enriched(person: Person, employment: Employment) -> Person:
         country=was.country or employment.country,
         site=was.site or employment.site,
         job=was.job,
-        manager=was.manager or employment.manager,
+        manager=employment.manager or was.manager,
         role_key=was.role_key or employment.role_key,
     )
     return replace(person, subject=subject, employment=now, dates=_dates(person, employment))

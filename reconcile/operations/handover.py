@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from connectors.contract import Credential, HoldingState, Subject, kind
+from connectors.contract import Credential, HoldingState, Stage, Subject, kind
 from policies.dispose import dispose
-from policies.model import Transfer
+from policies.model import SuccessorRole, Transfer
 from reconcile.facts import QuestionKind
 from reconcile.operations.changing import Change
 from reconcile.operations.run import Again, Blind, Closing, Finished, Run
 from reconcile.policy_book import policy_of
+from reconcile.store.case_file import is_leaving
 from reconcile.store.holding_rows import load_accounts, load_holdings
 from reconcile.store.question_rows import ask, load_questions
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     from connectors.contract import Account, Connector, Holding
     from policies.dispose import Disposition
+    from policies.model import Policy
+    from reconcile.event import Person
     from reconcile.store.case_file import CaseFile
 
 SURE = 100
@@ -32,7 +35,7 @@ SURE = 100
 def transfer(run: Run) -> Finished | Again | Closing:
     """Hand over what the policy wants handed over in one system."""
     chain, needed, accounts = run.transact(lambda file: _chain(run, file))
-    successor = _receiver(run, chain)
+    successor = _receiver(run, chain, {each.native_id for each in accounts})
     if successor is None:
         if not needed:
             return Finished({"holdings": 0, "successor": "none, and nothing requires one"})
@@ -75,6 +78,7 @@ def _chain(run: Run, file: CaseFile) -> tuple[tuple[Subject, ...], bool, tuple[A
     ]
     told = person.chain or _unread(person.successor, person.employment.manager)
     policy, today = policy_of(file, run.estate), file.now.date()
+    told = _in_policy_order(person, policy, told)
     needed = any(
         dispose(policy, row.system, kind(row.kind), sole=row.sole, on=today).must_transfer
         for row in load_holdings(file, run.system_name)
@@ -83,28 +87,62 @@ def _chain(run: Run, file: CaseFile) -> tuple[tuple[Subject, ...], bool, tuple[A
     return (*_unread(*answered), *told), needed, load_accounts(file, run.system_name)
 
 
+def _in_policy_order(
+    person: Person, policy: Policy, chain: Sequence[Subject]
+) -> tuple[Subject, ...]:
+    """Take who the policy's ``to`` names, in its order; a team is for a person to resolve."""
+    named = {SuccessorRole.SUCCESSOR: {person.successor, ""}, SuccessorRole.MANAGER: set()}
+    named[SuccessorRole.MANAGER] = {person.employment.manager} - {""}
+    roles = [each.role for each in policy.stage(Stage.TRANSFER).to]
+    ordered = (
+        subject
+        for role in roles
+        for subject in chain
+        if subject.employment_id in named.get(role, ())
+    )
+    return tuple(dict.fromkeys(ordered))
+
+
 def _unread(*ids: str) -> tuple[Subject, ...]:
     """Make subjects of ids that no HR has told us more about: they are searched as numbers too."""
     return tuple(Subject(employment_id=each, employee_number=each) for each in ids if each)
 
 
-def _receiver(run: Run, chain: Sequence[Subject]) -> Account | None:
-    """Find the first in the chain with exactly one sure account here."""
+def _receiver(run: Run, chain: Sequence[Subject], theirs: set[str]) -> Account | None:
+    """Find the first in the chain who stays and has exactly one sure, working account here."""
     connector = run.connect(Credential.ACT)
     try:
         for subject in chain:
-            if run.estate.guards.protects(subject):
+            if run.transact(lambda file, who=subject: _leaves(file, who)):  # type: ignore[misc]
                 continue
             found = run.read(lambda subject=subject: connector.find(subject))  # type: ignore[misc]
             if found.blind:
                 message = f"{run.system_name}: {found.blind}"
                 raise Blind(message)
             sure = [account for account in found.items if account.confidence == SURE]
-            if len(sure) == 1:
+            if len(sure) == 1 and _may_receive(run, connector, subject, sure[0], theirs):
                 return sure[0]
     finally:
         connector.close()
     return None
+
+
+def _leaves(file: CaseFile, subject: Subject) -> bool:
+    """Say whether the subject is the leaver, or has a case of their own that stands."""
+    own = file.person.subject
+    same = subject.employment_id in {own.employment_id, own.employee_number} - {""}
+    return same or is_leaving(file.connection, (subject.employment_id,))
+
+
+def _may_receive(
+    run: Run, connector: Connector, subject: Subject, account: Account, leavers: set[str]
+) -> bool:
+    """Law 5: never the leaver, never a protected identity, never a blocked account."""
+    if account.native_id in leavers or run.estate.guards.protects(subject, account):
+        return False
+    (reading,) = run.survey(connector, [account])
+    own = [each for each in reading.items if each.kind.startswith("account.")]
+    return bool(own) and all(each.state is HoldingState.LIVE for each in own)
 
 
 def _ask(run: Run, file: CaseFile) -> None:

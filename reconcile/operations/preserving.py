@@ -26,9 +26,9 @@ from reconcile.store.operation_rows import EffectRow, load_effects, mark_effects
 from reconcile.store.schema import backups, vault_identities
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
-    from connectors.contract import Account, Connector, Holding
+    from connectors.contract import Account, Connector, Holding, Json
     from connectors.vaults.contract import Receipt
     from reconcile.store.case_file import CaseFile
 
@@ -43,22 +43,28 @@ def preserve(run: Run) -> Again | Closing:
     try:
         readings = run.survey(connector, accounts)
         seen = [holding for reading in readings for holding in reading.items]
-        todo = run.transact(lambda file: _begin(run, file, seen), writing=True)
+        todo = run.transact(lambda file: _begin(run, file, accounts, seen), writing=True)
         # Only what the policy wants kept leaves the system, and only what the card says it exports.
         kept = [each for each in seen if each.key in todo]
         data = [each for each in kept if supports(run.system.card, each.kind, Step.PRESERVE)]
         recipient = run.transact(lambda file: _recipient(run, file)) if exports and data else ""
+        exported: set[str] = set()
         for account in accounts:
             mine = [each for each in data if each.account_id == account.native_id]
-            _export(run, connector, account, mine, recipient)
+            if mine and _export(run, connector, account, mine, recipient):
+                exported.update(each.key for each in mine)
     finally:
         connector.close()
-    return Closing(lambda file: _kept(run, file, todo))
+    return Closing(lambda file: _kept(run, file, todo, exported))
 
 
-def _begin(run: Run, file: CaseFile, seen: Sequence[Holding]) -> list[str]:
+def _begin(
+    run: Run, file: CaseFile, accounts: Sequence[Account], seen: Sequence[Holding]
+) -> list[str]:
     """Store snapshots and plan an effect for every holding that must be preserved."""
-    store_holdings(file, run.system_name, seen, whole=True)
+    run.check_not_protected(file, accounts)
+    read = frozenset(account.native_id for account in accounts)
+    store_holdings(file, run.system_name, seen, whole=read)
     complete_snapshots(file, run.system_name, seen)
     policy, today = policy_of(file, run.estate), file.now.date()
     rows = {row.key: row for row in load_holdings(file, run.system_name)}
@@ -101,10 +107,12 @@ def _recipient(run: Run, file: CaseFile) -> str:
 
 def _export(
     run: Run, connector: Connector, account: Account, holdings: Sequence[Holding], recipient: str
-) -> None:
+) -> int:
+    """Export, store and read back; returns how many objects the vault has proven."""
     vault = run.estate.vault
     if vault is None or Step.PRESERVE not in run.system.abilities:
-        return
+        return 0
+    objects = 0
     run.guard()
     for export in connector.export(account, holdings):  # type: ignore[attr-defined]
         receipt = vault.put(
@@ -113,6 +121,8 @@ def _export(
         run.guard()
         vault.verify(receipt)
         run.transact(lambda file, receipt=receipt: _backed_up(run, file, receipt))  # type: ignore[misc]
+        objects += 1
+    return objects
 
 
 def _backed_up(run: Run, file: CaseFile, receipt: Receipt) -> None:
@@ -128,16 +138,38 @@ def _backed_up(run: Run, file: CaseFile, receipt: Receipt) -> None:
             receipt=receipt.to_json(), verified_at=file.now.timestamp(),
         )
     )  # fmt: skip
-    file.record("backup.verified", {"system": run.system_name, "receipt": receipt.to_json()})
+    file.record(
+        "backup.verified",
+        {
+            "system": run.system_name,
+            "ciphertext_size": receipt.ciphertext_size,
+            "ciphertext_sha256": receipt.ciphertext_sha256,
+            "strength": receipt.strength,
+            "already": receipt.already,
+        },
+        {"receipt": receipt.to_json()},  # the object's name holds the account's id (Law 10)
+    )
 
 
-def _kept(run: Run, file: CaseFile, todo: Sequence[str]) -> Finished | Again:
-    exported = Step.PRESERVE in run.system.abilities
-    how = "snapshot stored, backup read back" if exported else "snapshot stored"
-    rows = [EffectRow(key, EffectState.DONE, how=how) for key in todo]
-    mark_effects(file.connection, file.id, run.key.seq, rows, file.now)
-    numbers = {row.key: row.number for row in load_holdings(file, run.system_name)}
-    if rows:
-        kept = sorted(numbers[row.key] for row in rows)
-        file.record("holdings.preserved", {"system": run.system_name, "holdings": kept})
-    return Finished({"holdings": len(rows)})
+def _kept(
+    run: Run, file: CaseFile, todo: Sequence[str], exported: Collection[str]
+) -> Finished | Again:
+    """Data counts as kept only if the connector gave it to the vault; the rest by its snapshot."""
+    rows = {row.key: row for row in load_holdings(file, run.system_name)}
+    missing = [key for key in todo if rows[key].kind.startswith("data.") and key not in exported]
+    kept = [key for key in todo if key not in missing]
+    effects = [EffectRow(key, EffectState.DONE, how=_how(key in exported)) for key in kept]
+    mark_effects(file.connection, file.id, run.key.seq, effects, file.now)
+    if kept:
+        numbers = sorted(rows[key].number for key in kept)
+        backed = sorted(rows[key].number for key in kept if key in exported)
+        control: dict[str, Json] = {"holdings": numbers, "in_backup": backed}
+        file.record("holdings.preserved", {"system": run.system_name, **control})
+    if missing:
+        told = ", ".join(str(rows[key].number) for key in missing[:20])
+        return Again(f"the system exported nothing for holding {told}")
+    return Finished({"holdings": len(kept)})
+
+
+def _how(exported: bool) -> str:  # noqa: FBT001 - a fact
+    return "snapshot stored, backup read back" if exported else "snapshot stored"

@@ -11,7 +11,7 @@ from connectors.contract import Credential
 from reconcile.facts import Step
 from reconcile.operations.run import Again, Finished, Run
 from reconcile.store.holding_rows import load_accounts, load_holdings
-from reconcile.store.operation_rows import settled_keys
+from reconcile.store.operation_rows import done_keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ def restore(run: Run) -> Finished | Again:
     try:
         for account in accounts:
             mine = [each for each in changed if each.account_id == account.native_id]
-            run.transact(lambda _file: None, writing=True)
+            run.transact(lambda file: run.check_not_protected(file, accounts), writing=True)
             run.guard()
             if mine:
                 connector.restore(account, mine)  # type: ignore[attr-defined]
@@ -41,11 +41,11 @@ def restore(run: Run) -> Finished | Again:
 
 
 def _changed_by_us(run: Run, file: CaseFile) -> list[Holding]:
-    settled = settled_keys(file.connection, file.id)
+    done = done_keys(file.connection, file.id)  # what others changed is not ours to put back
     ours = {
         key
         for step in (Step.CONTAIN, Step.REVOKE, Step.TRANSFER)
-        for system, key in settled[step]
+        for system, key in done[step]
         if system == run.system_name
     }
     return [row.snapshot(file) for row in load_holdings(file, run.system_name) if row.key in ours]

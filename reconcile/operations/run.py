@@ -7,7 +7,7 @@ fencing token; all calls to the outside go after :meth:`Run.guard`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from connectors.contract import gather
 from connectors.faults import Transient
@@ -57,6 +57,9 @@ class Closing:
     judge: Callable[[CaseFile], Finished | Again]
 
 
+PROTECTED: Final = "a protected identity"
+
+
 class Stopped(Exception):
     """A hold, a rescission or observe-only mode came up: write nothing more."""
 
@@ -83,6 +86,8 @@ class Run:
     token: str
     system_name: str
     step: Step
+    access_end_at: float
+    """What the gates were asked about: when the end moves, this run has no leave any more."""
 
     @property
     def system(self) -> System:
@@ -113,6 +118,17 @@ class Run:
             raise Stopped("held")
         if self.estate.observe or self.system.observe:
             raise Stopped("observe-only")
+        if file.row["access_end_at"] != self.access_end_at:
+            raise Stopped("the end of access has moved")
+
+    def check_not_protected(self, file: CaseFile, accounts: Iterable[Account]) -> None:
+        """Law 5: asked again of every account right before the first write of a run.
+
+        The list may have changed since the survey, and a survey since then may have found more.
+        """
+        subject = file.person.subject
+        if any(self.estate.guards.protects(subject, account) for account in accounts):
+            raise Stopped(PROTECTED)
 
     def guard(self) -> None:
         """Before every call to the outside: the lease is ours and the budget is not spent."""

@@ -130,6 +130,7 @@ class OperationRunner:
         return Run(
             self.database, self.estate, self.archive, self.jobs, self.lease,
             self.lease.deadline(), key, token, operation.system, operation.step,
+            file.row["access_end_at"],
         )  # fmt: skip
 
     def _step(self, run: Run) -> Finished | Again | Closing | Fault:

@@ -14,10 +14,13 @@ from connectors.contract import Account, Credential, Holding, HoldingState, Read
 from policies.dispose import dispose
 from reconcile.closure import satisfied
 from reconcile.facts import QuestionKind, Step
-from reconcile.operations.run import Again, Closing, Finished, Run
+from reconcile.operations.run import PROTECTED, Again, Closing, Finished, Run
 from reconcile.policy_book import policy_of
 from reconcile.store.holding_rows import (
+    CANDIDATE,
+    SURE,
     complete_snapshots,
+    decide_account,
     forget_survey,
     load_accounts,
     load_holdings,
@@ -28,7 +31,7 @@ from reconcile.store.holding_rows import (
 )
 from reconcile.store.instants import instant_or_none
 from reconcile.store.operation_rows import load_operations, reopen
-from reconcile.store.question_rows import answer, load_questions, place_hold
+from reconcile.store.question_rows import answer, ask_again, load_questions, place_hold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +41,6 @@ if TYPE_CHECKING:
     from reconcile.store.holding_rows import HoldingRow
 
 REMOVING = (Step.CONTAIN, Step.PRESERVE, Step.TRANSFER, Step.REVOKE)
-SURE = 100
 
 
 def survey(run: Run) -> Closing:
@@ -64,10 +66,9 @@ def _read_all(run: Run, credential: Credential) -> Closing:
         holdings = _survey_each(run, connector, tuple(theirs.values()))
     finally:
         connector.close()
-    reading = _merged(found, holdings)
-    if credential is Credential.ACT:
-        return Closing(lambda file: _surveyed(run, file, found, reading, subject))
-    return Closing(lambda file: _verified(run, file, found, reading))
+    reading = _merged(found, holdings, credential)
+    judge = _surveyed if credential is Credential.ACT else _verified
+    return Closing(lambda file: judge(run, file, found, reading, frozenset(theirs)))
 
 
 def _known(file: CaseFile, system: str) -> tuple[Subject, tuple[Account, ...], frozenset[str]]:
@@ -83,16 +84,23 @@ def _survey_each(
     )
 
 
-def _merged(found: Reading[Account], readings: Sequence[Reading[Holding]]) -> Reading[Holding]:
-    """Join the reads of all accounts: the join sees only if every part could see (Law 2)."""
+def _merged(
+    found: Reading[Account], readings: Sequence[Reading[Holding]], asked: Credential
+) -> Reading[Holding]:
+    """Join the reads of all accounts: the join sees only if every part could see (Law 2).
+
+    It is as old as its oldest part, and speaks with the credential asked for only if all parts do.
+    """
     parts: tuple[Reading[Account] | Reading[Holding], ...] = (found, *readings)
     source = next((each for each in parts if each.blind), found)
+    ages = [each.read_at for each in parts if each.read_at is not None]
+    other = next((each.credential for each in parts if each.credential is not asked), asked)
     return Reading(
         items=tuple(item for reading in readings for item in reading.items),
         complete=source.complete,
         canary=source.canary,
-        read_at=source.read_at,
-        credential=source.credential,
+        read_at=min(ages, default=None),
+        credential=other,
         gaps=source.gaps,
     )
 
@@ -102,22 +110,34 @@ def _surveyed(
     file: CaseFile,
     found: Reading[Account],
     reading: Reading[Holding],
-    subject: Subject,
+    read: frozenset[str],
 ) -> Finished | Again:
     system = run.system_name
     store_survey(file, system, Step.SURVEY, reading, accounts_found=_sure(found))
     _record(file, system, Step.SURVEY, reading, found)
     if reading.blind:
         return Again(f"the survey was blind: {reading.blind}")
-    store_accounts(file, system, found.items)
-    store_holdings(file, system, reading.items, whole=True)
+    _store_accounts(run, file, found)
+    store_holdings(file, system, reading.items, whole=read)
     complete_snapshots(file, system, reading.items)
-    if _sure(found):
+    if read:
         _drop_moot_question(file, system)
-    if any(run.estate.guards.protects(subject, each) for each in found.items):
-        # Law 5: protected identities are never touched; only a change of configuration helps.
-        place_hold(file, f"protected/{system}", "protected", "a protected identity", "", "guard")
     return Finished({"accounts": _sure(found), "holdings": len(reading.items)})
+
+
+def _store_accounts(run: Run, file: CaseFile, found: Reading[Account]) -> None:
+    """Keep who was found; ask again about who was rejected and matches for sure; guard the rest."""
+    system, strangers = run.system_name, rejected(file, run.system_name)
+    store_accounts(file, system, found.items)
+    for each in found.items:
+        if each.confidence == SURE and each.native_id in strangers:
+            decide_account(file, system, each.native_id, CANDIDATE)
+            name = f"{QuestionKind.CANDIDATE}/{system}/{each.native_id}"
+            ask_again(file, name, "the account now matches for sure")
+    subject = file.person.subject
+    if any(run.estate.guards.protects(subject, each) for each in load_accounts(file, system)):
+        # Law 5: protected identities are never touched; only a change of configuration helps.
+        place_hold(file, f"protected/{system}", "protected", PROTECTED, "", "guard")
 
 
 def _drop_moot_question(file: CaseFile, system: str) -> None:
@@ -128,7 +148,11 @@ def _drop_moot_question(file: CaseFile, system: str) -> None:
 
 
 def _verified(
-    run: Run, file: CaseFile, found: Reading[Account], reading: Reading[Holding]
+    run: Run,
+    file: CaseFile,
+    found: Reading[Account],
+    reading: Reading[Holding],
+    read: frozenset[str],
 ) -> Finished | Again:
     system = run.system_name
     if reading.blind or reading.credential is not Credential.VERIFY:
@@ -136,8 +160,8 @@ def _verified(
         store_survey(file, system, run.step, blind, accounts_found=_sure(found))
         _record(file, system, run.step, blind, found)
         return Again(f"the verification was blind: {blind.blind}")
-    store_accounts(file, system, found.items)
-    store_holdings(file, system, reading.items, whole=True)
+    _store_accounts(run, file, found)
+    store_holdings(file, system, reading.items, whole=read)
     left = _residue(run, file)
     numbers = [row.number for row in left]
     store_survey(file, system, run.step, reading, accounts_found=_sure(found), residue=numbers)

@@ -24,7 +24,7 @@ from reconcile.store.ledger_schema import case_keys
 from reconcile.store.schema import cases, operations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from connectors.contract import Json
@@ -192,19 +192,37 @@ def insert_case(connection: sa.Connection, **values: object) -> None:
     connection.execute(sa.insert(cases).values(open=True, **values))
 
 
-def latest_closed_case(connection: sa.Connection, employment_id: str) -> str | None:
-    """Find the newest closed case of an employment that nobody has rescinded."""
+def latest_case(connection: sa.Connection, employment_id: str) -> str | None:
+    """Find the newest case of an employment, if it is closed and nobody has rescinded it."""
     query = (
-        sa.select(cases.c.id)
-        .where(
-            cases.c.employment_id == employment_id,
-            cases.c.closed_at.is_not(None),
-            cases.c.rescinded_at.is_(None),
-        )
-        .order_by(cases.c.opened_at.desc())
+        sa.select(cases.c.id, cases.c.closed_at, cases.c.rescinded_at)
+        .where(cases.c.employment_id == employment_id)
+        .order_by(cases.c.opened_at.desc(), cases.c.id.desc())
         .limit(1)
     )
-    return connection.scalar(query)
+    row = connection.execute(query).first()
+    if row is None or row.closed_at is None or row.rescinded_at is not None:
+        return None
+    return str(row.id)
+
+
+def has_newer_case(file: CaseFile) -> bool:
+    """Say whether the same employment has a later case that nobody has rescinded."""
+    query = sa.select(cases.c.id).where(
+        cases.c.employment_id == file.row["employment_id"],
+        cases.c.opened_at > file.row["opened_at"],
+        cases.c.rescinded_at.is_(None),
+    )
+    return file.connection.execute(query).first() is not None
+
+
+def is_leaving(connection: sa.Connection, employment_ids: Iterable[str]) -> bool:
+    """Say whether any of these employments has a case that stands."""
+    query = sa.select(cases.c.id).where(
+        cases.c.employment_id.in_([each for each in employment_ids if each]),
+        cases.c.rescinded_at.is_(None),
+    )
+    return connection.execute(query).first() is not None
 
 
 SECONDS_BETWEEN_LOOKS: Final = 3600.0

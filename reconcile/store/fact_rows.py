@@ -10,15 +10,22 @@ from policies.access_end import AccessEnd, Basis, anchors
 from policies.dispose import dispose, excluded
 from policies.schedule import due
 from reconcile.facts import (
+    WRITES,
     CaseFacts,
     HoldingFacts,
     Step,
     SystemFacts,
 )
 from reconcile.plan import plan_hash
+from reconcile.store.case_file import has_newer_case
 from reconcile.store.evidence_log import records_published
 from reconcile.store.guard_rows import open_breakers, slots_of, slots_used
-from reconcile.store.holding_rows import candidates, load_holdings, load_surveys
+from reconcile.store.holding_rows import (
+    accepted_counts,
+    candidates,
+    load_holdings,
+    load_surveys,
+)
 from reconcile.store.instants import instant, instant_or_none
 from reconcile.store.operation_rows import load_operations, settled_keys
 from reconcile.store.question_rows import (
@@ -43,6 +50,8 @@ BRAKED: Final = (Step.CONTAIN, Step.REVOKE, Step.DESTROY)
 def load_facts(file: CaseFile, estate: Estate, policy: Policy) -> CaseFacts:
     """Read everything one pass reasons over; approvals count only for exactly this plan."""
     facts = _load(file, estate, policy)
+    written = any(o.started_at for o in facts.operations if o.step in WRITES)
+    facts = replace(facts, written=written)
     return replace(facts, approvals=load_approvals(file, lambda: plan_hash(facts)))
 
 
@@ -65,13 +74,15 @@ def _load(file: CaseFile, estate: Estate, policy: Policy) -> CaseFacts:
         questions=load_questions(file),
         holds=load_holds(file),
         candidates=candidates(file),
+        accounts=accepted_counts(file),
         hr=load_reading(file),
         contained=file.row["contained_at"] is not None,
+        superseded=file.row["rescinded_at"] is not None and has_newer_case(file),
         rescinded=file.row["rescinded_at"] is not None,
         closing=file.row["closing_at"] is not None,
         records_published=file.row["closing_at"] is not None
         and records_published(file.connection, file.id),
-        legal_hold=person.legal_hold,
+        legal_hold=person.legal_hold is True,
         brake_admitted=slots_of(file.connection, file.id),
         brake_room=_room(file, estate),
         limits=estate.limits,

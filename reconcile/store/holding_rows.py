@@ -28,20 +28,27 @@ HOLDING: Final = TypeAdapter(Holding)
 ACCEPTED: Final = "accepted"
 CANDIDATE: Final = "candidate"
 REJECTED: Final = "rejected"
+SURE: Final = 100
+"""The confidence of an immutable id or the HR number; all else is for a person to decide."""
 
 
 def store_accounts(file: CaseFile, system: str, found: Iterable[Account]) -> None:
-    """Add newly found accounts; a sure match is accepted, anything else is a candidate."""
-    known = set(
-        file.connection.scalars(
-            sa.select(accounts.c.native_id).where(
-                accounts.c.case_id == file.id, accounts.c.system == system
-            )
-        )
+    """Add newly found accounts; a sure match is accepted, anything else is a candidate.
+
+    A candidate that now matches for sure is accepted. One that a person has rejected and that now
+    matches for sure is a candidate again: the person did not know what the system knows now.
+    """
+    query = sa.select(accounts.c.native_id, accounts.c.decision).where(
+        accounts.c.case_id == file.id, accounts.c.system == system
     )
-    rows = [_account_row(file, system, each) for each in found if each.native_id not in known]
-    if rows:
+    known = {row.native_id: row.decision for row in file.connection.execute(query)}
+    fresh = [each for each in found if each.native_id not in known]
+    if fresh:
+        rows = [_account_row(file, system, each) for each in fresh]
         file.connection.execute(sa.insert(accounts), rows)
+    for each in found:
+        if each.confidence == SURE and known.get(each.native_id) == CANDIDATE:
+            decide_account(file, system, each.native_id, ACCEPTED)
 
 
 def _account_row(file: CaseFile, system: str, account: Account) -> dict[str, object]:
@@ -52,7 +59,7 @@ def _account_row(file: CaseFile, system: str, account: Account) -> dict[str, obj
         "kind": account.kind.value,
         "matched_by": account.matched_by,
         "confidence": account.confidence,
-        "decision": ACCEPTED if account.confidence == 100 else CANDIDATE,  # noqa: PLR2004 - sure
+        "decision": ACCEPTED if account.confidence == SURE else CANDIDATE,
         "account_sealed": file.seal(ACCOUNT, account, f"account/{system}"),
     }
 
@@ -87,6 +94,12 @@ def candidates(file: CaseFile) -> tuple[tuple[str, str], ...]:
     """List (system, native id) of accounts that no person has decided about."""
     found = file.connection.execute(_UNDECIDED, {"this": file.id})
     return tuple((row.system, row.native_id) for row in found)
+
+
+def accepted_counts(file: CaseFile) -> dict[str, int]:
+    """Count the accounts of each system that are theirs for sure."""
+    found = file.connection.execute(_ACCEPTED, {"this": file.id})
+    return {row.system: row.number for row in found}
 
 
 def rejected(file: CaseFile, system: str) -> frozenset[str]:
@@ -129,16 +142,23 @@ _UPDATE: Final = sa.update(holdings).where(
     _MINE, holdings.c.system == sa.bindparam("in_system"), holdings.c.key == sa.bindparam("named")
 )
 _SURVEYS: Final = sa.select(surveys).where(surveys.c.case_id == sa.bindparam("this"))
+_ACCEPTED: Final = (
+    sa.select(accounts.c.system, sa.func.count().label("number"))
+    .where(accounts.c.case_id == sa.bindparam("this"), accounts.c.decision == ACCEPTED)
+    .group_by(accounts.c.system)
+)
 _UNDECIDED: Final = sa.select(accounts.c.system, accounts.c.native_id).where(
     accounts.c.case_id == sa.bindparam("this"), accounts.c.decision == CANDIDATE
 )
 
 
-def store_holdings(file: CaseFile, system: str, seen: Sequence[Holding], *, whole: bool) -> None:
+def store_holdings(
+    file: CaseFile, system: str, seen: Sequence[Holding], *, whole: frozenset[str]
+) -> None:
     """Fold a read into the rows: new ones with their pre-image, known ones with their state.
 
-    ``whole`` says that the read could see everything (it was not blind): only then is a known
-    holding that did not turn up written as gone (Law 2).
+    ``whole`` names the accounts that were read entirely (no part was blind): only of theirs is a
+    known holding that did not turn up written as gone (Law 2).
     """
     known = {row.key: row for row in load_holdings(file, system)}
     fresh = [each for each in seen if each.key not in known]
@@ -151,10 +171,13 @@ def store_holdings(file: CaseFile, system: str, seen: Sequence[Holding], *, whol
     ]
     if changed:
         file.connection.execute(_UPDATE, changed)
-    if whole:
-        missing = set(known) - {each.key for each in seen}
-        gone = [key for key in missing if known[key].state is not HoldingState.GONE]
-        _mark_gone(file, system, gone)
+    there = {each.key for each in seen}
+    gone = [
+        row.key
+        for row in known.values()
+        if row.key not in there and row.account_id in whole and row.state is not HoldingState.GONE
+    ]
+    _mark_gone(file, system, gone)
 
 
 def _insert(file: CaseFile, system: str, fresh: Sequence[Holding]) -> None:

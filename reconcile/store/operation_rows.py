@@ -97,6 +97,7 @@ def _facts(row: sa.RowMapping) -> OperationFacts:
         failures=row["failures"],
         not_before=instant(row["not_before"]),
         error=row["error"],
+        started_at=instant_or_none(row["started_at"]),
         finished_at=instant_or_none(row["finished_at"]),
     )
 
@@ -224,6 +225,23 @@ _SETTLED: Final = (
     )
 )
 
+_OURS: Final = (
+    sa.select(operations.c.stage, operations.c.system, effects.c.key)
+    .join(
+        operations,
+        sa.and_(operations.c.case_id == effects.c.case_id, operations.c.seq == effects.c.seq),
+    )
+    .where(
+        effects.c.case_id == sa.bindparam("this"),
+        sa.or_(
+            effects.c.state.in_(
+                [EffectState.DONE.value, EffectState.CALLING.value, EffectState.PENDING.value]
+            ),
+            effects.c.how.startswith("answered"),
+        ),
+    )
+)
+
 
 def load_effects(connection: sa.Connection, case_id: str, seq: int) -> dict[str, EffectRow]:
     """Read the effects of an operation by holding key."""
@@ -282,6 +300,14 @@ def settled_keys(connection: sa.Connection, case_id: str) -> Settled:
     """List what is observed done in a case, for every step."""
     found: dict[Step, set[tuple[str, str]]] = {step: set() for step in Step}
     for stage, system, key in connection.execute(_SETTLED, {"this": case_id}):
+        found[Step(stage)].add((system, key))
+    return {step: frozenset(keys) for step, keys in found.items()}
+
+
+def done_keys(connection: sa.Connection, case_id: str) -> Settled:
+    """List what we changed in a case, or may have: also calls whose end nobody has seen."""
+    found: dict[Step, set[tuple[str, str]]] = {step: set() for step in Step}
+    for stage, system, key in connection.execute(_OURS, {"this": case_id}):
         found[Step(stage)].add((system, key))
     return {step: frozenset(keys) for step, keys in found.items()}
 

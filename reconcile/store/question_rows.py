@@ -81,6 +81,16 @@ def answer(file: CaseFile, question_id: str, said: str, principal: str) -> None:
     )
 
 
+def ask_again(file: CaseFile, question_id: str, why: str) -> None:
+    """Take an answer back because what it was about has changed; recorded when there was one."""
+    query = sa.select(questions.c.answer).where(
+        questions.c.case_id == file.id, questions.c.id == question_id
+    )
+    if file.connection.scalar(query):
+        answer(file, question_id, "", "")
+        file.record("question.reopened", {"why": why}, {"question": question_id})
+
+
 def load_questions(file: CaseFile) -> tuple[QuestionFacts, ...]:
     """Read the questions of a case, oldest first."""
     found = file.connection.execute(_QUESTIONS, {"this": file.id})
@@ -113,32 +123,48 @@ def overdue(file: CaseFile) -> tuple[str, ...]:
 def place_hold(
     file: CaseFile, hold_id: str, kind: str, reason: str, bound_to: str, placed_by: str
 ) -> None:
-    """Stop every write of the case until released; placing the same hold twice is one hold."""
-    query = sa.select(holds.c.id).where(holds.c.case_id == file.id, holds.c.id == hold_id)
-    if file.connection.scalar(query) is not None:
+    """Stop every write of the case until released.
+
+    Placing a hold that stands already changes nothing. One that was released and has its cause
+    again is a new hold, with a number: what people released was the former one.
+    """
+    query = sa.select(holds.c.id, holds.c.released_at).where(
+        holds.c.case_id == file.id,
+        sa.or_(holds.c.id == hold_id, holds.c.id.startswith(f"{hold_id}#", autoescape=True)),
+    )
+    former = file.connection.execute(query).all()
+    if any(row.released_at is None for row in former):
         return
     file.connection.execute(
         sa.insert(holds).values(
-            case_id=file.id, id=hold_id, kind=kind, reason=reason, bound_to=bound_to,
-            placed_by=placed_by, placed_at=epoch(file.now),
+            case_id=file.id, id=f"{hold_id}#{len(former) + 1}" if former else hold_id,
+            kind=kind, reason=reason, bound_to=bound_to, placed_by=placed_by,
+            placed_at=epoch(file.now),
         )
     )  # fmt: skip
-    file.record("hold.placed", {"kind": kind, "by": placed_by, "bound_to": bound_to})
+    file.record("hold.placed", {"kind": kind, "bound_to": bound_to}, {"by": placed_by})
 
 
-def add_release(file: CaseFile, hold_id: str, principal: str) -> frozenset[str]:
-    """Write who released a hold; returns all who have so far."""
-    known = sa.select(releases.c.principal).where(
-        releases.c.case_id == file.id, releases.c.hold_id == hold_id
+def was_released(file: CaseFile, hold_id: str) -> bool:
+    """Say whether people have looked at this cause before and let the case go on."""
+    query = sa.select(holds.c.id).where(
+        holds.c.case_id == file.id, holds.c.id == hold_id, holds.c.released_at.is_not(None)
     )
-    before = frozenset(file.connection.scalars(known))
-    if principal not in before:
-        file.connection.execute(
-            sa.insert(releases).values(
-                case_id=file.id, hold_id=hold_id, principal=principal, at=epoch(file.now)
-            )
+    return file.connection.scalar(query) is not None
+
+
+def add_release(file: CaseFile, hold_id: str, principal: str, bound_to: str) -> frozenset[str]:
+    """Write who released a hold, seeing which plan; returns all who have for this plan."""
+    mine = sa.and_(releases.c.case_id == file.id, releases.c.hold_id == hold_id)
+    file.connection.execute(sa.delete(releases).where(mine, releases.c.principal == principal))
+    file.connection.execute(
+        sa.insert(releases).values(
+            case_id=file.id, hold_id=hold_id, principal=principal, bound_to=bound_to,
+            at=epoch(file.now),
         )
-    return before | {principal}
+    )  # fmt: skip
+    query = sa.select(releases.c.principal).where(mine, releases.c.bound_to == bound_to)
+    return frozenset(file.connection.scalars(query))
 
 
 def end_hold(file: CaseFile, hold_id: str) -> None:

@@ -41,6 +41,7 @@ inbox = sa.Table(
     sa.Column("event_id", sa.Text, primary_key=True),
     _column("received_at", sa.Float),
     _column("principal", sa.Text),
+    _column("source", sa.Text),
     _column("employment_id", sa.Text, index=True),
     _column("revision", sa.BigInteger),
     _column("raw_sha256", sa.Text),
@@ -232,9 +233,10 @@ releases = sa.Table(
     _case(key=True),
     sa.Column("hold_id", sa.Text, primary_key=True),
     sa.Column("principal", sa.Text, primary_key=True),
+    _column("bound_to", sa.Text),
     _column("at", sa.Float),
 )
-"""Who released a hold; a tripped brake needs two different people (Law 5)."""
+"""Who released a hold, bound to the plan they saw; a brake needs two different people (Law 5)."""
 
 approvals = sa.Table(
     "approvals",

@@ -305,14 +305,14 @@ def test_a_full_brake_sends_nothing(facts: CaseFacts) -> None:
 def test_no_covered_system_proves_nothing() -> None:
     """An empty list of checks fails closed."""
     facts = case([system(excluded="archive")], hr=HrFacts("ended", NOW))
-    closure = assess(facts)
+    closure = assess(facts, NOW)
     assert (closure.complete, closure.percent) == (False, 0)
 
 
 def test_a_system_taken_out_of_configuration_is_not_thereby_clean() -> None:
     """Law 4: operations of a system that is gone keep the case open, and say what to do."""
     left = OperationFacts(1, "door", Step.SURVEY, OperationState.DONE, 0, 0, NOW)
-    closure = assess(case([system()], operations=(left,), hr=HrFacts("ended", NOW)))
+    closure = assess(case([system()], operations=(left,), hr=HrFacts("ended", NOW)), NOW)
     words = [check.why for check in closure.open if check.about == "door"]
     assert words == [
         "no longer configured: exclude it by policy, with a reason, or configure it again"
