@@ -109,7 +109,7 @@ def operation_runs(fleet: Fleet) -> list[OperationRun]:
 
 
 def _lines(path: Path) -> list[str]:
-    return path.read_text("ascii").splitlines() if path.exists() else []
+    return path.read_text("utf-8").splitlines() if path.exists() else []
 
 
 def assert_never_twice_at_once(fleet: Fleet) -> None:
@@ -131,6 +131,7 @@ def prove(fleet: Fleet, *, restored: bool = False) -> None:
     so who did it and what was repeated is not asked.
     """
     assert not fleet.nodes
+    assert_nothing_unforeseen(fleet)
     assert_never_twice_at_once(fleet)
     database = Database.open(fleet.options.url)
     try:
@@ -151,6 +152,16 @@ def prove(fleet: Fleet, *, restored: bool = False) -> None:
         assert_others_untouched(fleet)
     finally:
         database.close()
+
+
+def assert_nothing_unforeseen(fleet: Fleet) -> None:
+    """No node met an exception that no rule foresees; a job is lost with the lease or database."""
+    said = _lines(fleet.options.folder / "errors")
+    assert [line for line in said if "operation.failed" in line] == []
+    assert [line for line in said if "Exception in thread publisher" in line] == []
+    lost = [line for line in said if "engine.job.lost" in line]
+    foreseen = ("fault=LeaseLost", "fault=DatabaseUnavailable")
+    assert [line for line in lost if not any(each in line for each in foreseen)] == []
 
 
 def assert_closed(view: CaseView) -> None:

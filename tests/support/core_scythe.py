@@ -77,12 +77,16 @@ class Scythe:
 
         engine.dialect.do_commit = do_commit  # type: ignore[method-assign,assignment]
         sa.event.listen(engine, "before_cursor_execute", self._note)
-        sa.event.listen(engine, "rollback", lambda connection: connection.info.pop("changed", None))
+        sa.event.listen(engine, "rollback", self._forget)
 
     def _note(self, connection: sa.Connection, _cursor: object, statement: str, *_: object) -> None:
         found = self._CHANGE.match(statement)
         if found:
             connection.info.setdefault("changed", set()).add(found[1].lower())
+
+    def _forget(self, connection: sa.Connection) -> None:
+        if not connection.invalidated:  # asking a lost connection for anything raises
+            connection.info.pop("changed", None)
 
     def watch_worlds(self) -> None:
         """Strike when a call of a remembered world is over and before it is written down."""
