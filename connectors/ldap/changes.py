@@ -21,8 +21,10 @@ from connectors.ldap.directory import Directory
 from connectors.ldap.preimage import unpack
 from connectors.ldap.references import (
     ROW_OF,
+    TWO_BEARERS,
     Identity,
     Row,
+    contested,
     is_alias_entry,
     matching,
     value_for,
@@ -31,17 +33,25 @@ from connectors.ldap.references import (
 _LAST: Final = "the last value of {attribute}: hand it over first"
 _ALIAS_ID: Final = "the alias entry's immutable id: it is added again under a new one"
 _OWN_MASTER: Final = "the successor would be named on their own entry: choose somebody else"
+_OTHERS_NOW: Final = "another entry bears this name now and would be given it too: decide by hand"
+_HEIR_CONTESTED: Final = (
+    "another entry bears the successor's name and would be given it too: decide by hand"
+)
 _OBJECT_CLASS_VIOLATION: Final = "ldap:65"
 _INAPPROPRIATE_MATCHING: Final = "ldap:18"
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a reference holding lies: the row, the entry as it is now, the values of the person."""
+    """Where a reference holding lies: the row, the entry as it is now, the values of the person.
+
+    ``contested``: those of the values that name somebody else as well; they are never edited.
+    """
 
     row: Row
     entry: Entry | None
     named: tuple[bytes, ...]
+    contested: tuple[bytes, ...]
 
     @property
     def values(self) -> tuple[bytes, ...]:
@@ -100,6 +110,8 @@ class Changes:
         target = self._target(holding)
         if target.entry is None or not target.named:
             return Effect(holding.key, Outcome.ALREADY, target.read_back)
+        if target.contested:  # Law 4: looked at now, the namesake may be younger than the survey
+            return Effect(holding.key, Outcome.REFUSED, target.read_back, why=TWO_BEARERS)
         row = target.row
         if row.needs_one and len(target.named) == len(target.values):
             return _last(holding, row, target)  # Law 5: looked at now, not when surveyed
@@ -182,6 +194,8 @@ class Changes:
         changes = self._putting_back(target, holding.restore)
         if not changes:
             return Effect(holding.key, Outcome.ALREADY, target.read_back)
+        if contested(target.row, self._identity, unpack(holding.restore, "values")):
+            return Effect(holding.key, Outcome.REFUSED, target.read_back, why=_OTHERS_NOW)
         try:
             self._edit(target, changes)
         except Missing as error:
@@ -299,8 +313,9 @@ class Changes:
         native, _, attribute = holding.native_id.rpartition(":")
         row = ROW_OF[attribute]
         entry = self._directory.by_id(native, ["objectClass", "entryCSN", row.attribute])
-        named = matching(row, self._identity, entry.values(row.attribute)) if entry else ()
-        return Target(row, entry, named)
+        values = entry.values(row.attribute) if entry else ()
+        named = matching(row, self._identity, values)
+        return Target(row, entry, named, contested(row, self._identity, values))
 
 
 def destroy_refused(account: Account, why: str) -> Effect:
@@ -321,6 +336,10 @@ def _no_handover(target: Target, heir: Identity, value: bytes) -> str:
         return _OWN_MASTER
     if not value:
         return f"the successor has no value that {target.row.attribute} could name"
+    if target.contested:
+        return TWO_BEARERS
+    if contested(target.row, heir, (value,)) and not matching(target.row, heir, target.values):
+        return _HEIR_CONTESTED
     return ""
 
 

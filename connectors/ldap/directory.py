@@ -7,12 +7,12 @@ belongs to one call. It resolves an account to its current DN and never uses a s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from connectors._directory.endpoint import Endpoint
-from connectors._directory.entries import Entry, equals
+from connectors._directory.entries import Entry, any_of, equals, normal
 from connectors._directory.session import ANYTHING, NO_ATTRIBUTES, Scope, Session
 from connectors.contract import Account, Canary, Credential, ReadEnd
 from connectors.faults import Malformed, Missing
@@ -66,19 +66,26 @@ class Directory:
 
     @property
     def naming_attributes(self) -> tuple[str, ...]:
-        """Attributes that other entries may name a person by."""
+        """Attributes that other entries may name a person by, and whose number tells namesakes."""
         settings = self.settings
-        return (settings.login_attribute, *settings.mail_attributes, "uidNumber")
+        return (
+            settings.employee_attribute,
+            settings.login_attribute,
+            *settings.mail_attributes,
+            "uidNumber",
+        )
 
     def identity(self, account: Account, entry: Entry | None) -> Identity:
         """Say how the directory may name the person.
 
         Of a deleted account the last known name is used, to find what still points at it, unless
-        somebody else bears that name now: then it is theirs (a re-used uid).
+        somebody else bears that name now: then it is theirs (a re-used uid). Of a living one
+        the identity also says which names are ``contested``.
         """
         settings = self.settings
         if entry is not None:
-            return Identity.of(entry, settings.login_attribute, settings.mail_attributes)
+            identity = Identity.of(entry, settings.login_attribute, settings.mail_attributes)
+            return replace(identity, contested=self._contested(entry, identity))
         taken_dn = not account.display or self.session.read(account.display, [NO_ATTRIBUTES])
         by_login = equals(settings.login_attribute, account.login)
         taken_login = not account.login or any(
@@ -88,6 +95,29 @@ class Directory:
         return Identity.known(
             "" if taken_dn else account.display, () if taken_login else (account.login,)
         )
+
+    def _contested(self, entry: Entry, identity: Identity) -> frozenset[str]:
+        """Names that another person's living account bears too; one with our HR number is ours."""
+        settings = self.settings
+        searched = (settings.login_attribute, *settings.mail_attributes, "uidNumber")
+        parts = [equals(name, text) for name in searched for text in entry.texts(name)]
+        if not parts:
+            return frozenset()
+        mine, number_of = self.id_of(entry), self._numbers
+        others = [
+            Identity.of(other, settings.login_attribute, settings.mail_attributes).words
+            for page in self.pages(
+                f"(&{settings.account_filter}{any_of(parts)})",
+                (self.id_attribute, *self.naming_attributes),
+            )
+            for other in page
+            if self.id_of(other) != mine and not number_of(other) & number_of(entry)
+        ]
+        return identity.words & frozenset[str]().union(*others)
+
+    def _numbers(self, entry: Entry) -> frozenset[str]:
+        texts = entry.texts(self.settings.employee_attribute)
+        return frozenset(normal(text) for text in texts if text.strip())
 
     def end(self, gaps: Sequence[str] = (), *, complete: bool = True) -> ReadEnd:
         """Read the canaries in this very session and say how the read ended (Law 2)."""

@@ -65,6 +65,10 @@ ROWS: Final[tuple[Row, ...]] = (
     Row("authzFrom", DELEGATION, Names.AUTHORISATION),
 )
 ROW_OF: Final = {row.attribute.lower(): row for row in ROWS}
+TWO_BEARERS: Final = (
+    "Two entries bear this login, address or user number: decide by hand whose this is, and take "
+    "it away by hand where it is this person's."
+)
 _TRIPLE: Final = re.compile(r"\(([^,()]*),([^,()]*),([^,()]*)\)")
 _UNIQUE_ID: Final = re.compile(r"#'[01]*'B$")
 
@@ -78,7 +82,9 @@ def is_alias_entry(row: Row) -> bool:
 class Identity:
     """All the ways a directory may name one person, folded for comparison.
 
-    Made from the person's entry as it is now, never from a stored DN.
+    Made from the person's entry as it is now, never from a stored DN. ``contested`` are those of
+    the :attr:`words` that another person's living entry bears as well: a value with one of them
+    names two people, and nobody but a person can say which (Law 4).
     """
 
     dn: str
@@ -89,6 +95,13 @@ class Identity:
     plain: str = ""
     login: str = ""
     mail: str = ""
+    contested: frozenset[str] = frozenset()
+
+    @property
+    def words(self) -> frozenset[str]:
+        """Every name but the DN, folded: logins, addresses, and the user number as sudo has it."""
+        number = {f"#{self.uid_number}"} if self.uid_number else set()
+        return self.logins | self.mails | number
 
     @classmethod
     def of(cls, entry: Entry, login_attribute: str, mail_attributes: tuple[str, ...]) -> Identity:
@@ -148,21 +161,42 @@ def matching(row: Row, identity: Identity, values: tuple[bytes, ...]) -> tuple[b
     return tuple(value for value in values if names(row.names, identity, _text(bare(value))))
 
 
+def contested(row: Row, identity: Identity, values: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """Return those of the matching values that name another person's entry just as well."""
+    if not identity.contested:
+        return ()
+    return tuple(
+        value
+        for value in matching(row, identity, values)
+        if _word(row.names, _text(bare(value))) in identity.contested
+    )
+
+
 def names(style: Names, identity: Identity, text: str) -> bool:
     """Say whether one value names the person."""
     if style is Names.DN:
         return identity.is_dn(_UNIQUE_ID.sub("", text))
+    word = _word(style, text)
     if style is Names.LOGIN:
-        numeric = bool(identity.uid_number) and text.strip() == f"#{identity.uid_number}"
-        return numeric or normal(text) in identity.logins
-    if style is Names.TRIPLE:
-        return user_of(text) in identity.logins
+        numeric = bool(identity.uid_number) and word == f"#{identity.uid_number}"
+        return numeric or word in identity.logins
     if style is Names.MAIL:
-        return normal(text) in identity.mails | identity.logins
+        return word in identity.mails | identity.logins
+    if style is Names.TRIPLE or word:
+        return word in identity.logins
     scheme, _, rest = text.partition(":")
-    if scheme.casefold() == "u":
-        return normal(rest) in identity.logins
     return identity.is_dn(rest if scheme.casefold() in {"dn", "dn.exact"} else text)
+
+
+def _word(style: Names, text: str) -> str:
+    """Return the folded name in a value; empty where the value holds a DN."""
+    if style is Names.TRIPLE:
+        return user_of(text)
+    if style in {Names.LOGIN, Names.MAIL}:
+        return normal(text)
+    scheme, _, rest = text.partition(":")
+    by_login = style is Names.AUTHORISATION and scheme.casefold() == "u"
+    return normal(rest) if by_login else ""
 
 
 def user_of(triple: str) -> str:

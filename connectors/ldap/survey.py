@@ -8,6 +8,7 @@ L12). Called by the connector's ``survey``; ``merged`` joins the readings of sev
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Final
 
 from connectors._directory.entries import Entry
@@ -32,8 +33,10 @@ from connectors.ldap.preimage import pack
 from connectors.ldap.references import (
     GROUP,
     ROWS,
+    TWO_BEARERS,
     Identity,
     Row,
+    contested,
     is_alias_entry,
     matching,
     search_filter,
@@ -71,13 +74,18 @@ def survey(directory: Directory, account: Account) -> Iterator[Page[Holding]]:
 
 
 def references_left(directory: Directory, identity: Identity) -> list[Kind]:
-    """Say what still points at a person; raises when that cannot be read completely."""
+    """Say what still points at a person; raises when that cannot be read completely.
+
+    A contested name is left out: it does not dangle, another living entry bears it.
+    """
     return [
         row.kind
         for page in _referring(directory, identity)
         for entry in page
         for row in ROWS
-        if entry.dn != identity.dn and matching(row, identity, entry.values(row.attribute))
+        if entry.dn != identity.dn
+        and set(matching(row, identity, entry.values(row.attribute)))
+        - set(contested(row, identity, entry.values(row.attribute)))
     ]
 
 
@@ -92,6 +100,8 @@ def merged(readings: Iterable[Iterable[Page[Holding]]]) -> Iterator[Page[Holding
             known = worst.get(holding.key)
             if known is None or known.state is not HoldingState.LIVE:
                 worst[holding.key] = holding
+            elif holding.duty and not known.duty:
+                worst[holding.key] = replace(known, duty=holding.duty)
         complete = complete and reading.complete
         if reading.canary and reading.read_at and reading.credential:
             gaps = tuple(f"{gap} (server {number})" for gap in reading.gaps)
@@ -162,6 +172,7 @@ def _references(
                 native_id=f"{native}:{row.attribute.lower()}",
                 label=f"{row.attribute} of {entry.dn}",
                 sole=row.needs_one and len(named) == len(values),
+                duty=TWO_BEARERS if contested(row, identity, values) else "",
                 restore=_image(directory, row, entry, named) if _images(directory) else {},
             )
 
