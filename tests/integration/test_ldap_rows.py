@@ -12,6 +12,8 @@ import ldap3
 import pytest
 
 from connectors.contract import Credential, HoldingState, Outcome, Stage, gather
+from connectors.faults import Unauthorised
+from connectors.ldap import CanaryObject
 from connectors.ldap.card import ACL, SESSION
 from tests.support.peers.case import Case
 from tests.support.peers.connecting import (
@@ -291,6 +293,45 @@ def test_export_keeps_everything(case: Case) -> None:
     assert f"dn: {LEAVER}".encode() in own
     for dn in (group("engineers"), f"cn=hosts,ou=netgroups,{SUFFIX}", people("report")):
         assert f"dn: {dn}".encode() in references
+    assert f"dn: {group('canaries')}".encode() not in references
+
+
+def test_export_keeps_only_what_names_the_person(case: Case) -> None:
+    """Groups by login are searched whole, but other people's are not copied into the backup."""
+    others = Entry(
+        group("others"), ("posixGroup",), {"cn": "o", "gidNumber": "9", "memberUid": "skhan"}
+    )
+    case.directory.add(others)
+
+    exports = [b"".join(one.chunks) for one in case.actor.export(case.account, case.holdings)]
+
+    assert group("others").encode() not in b"".join(exports)
+
+
+def test_export_of_a_deleted_entry_keeps_the_references(case: Case) -> None:
+    """Somebody deleted the entry by hand: what still points at it is kept before it is removed."""
+    case.directory.modify(SUCCESSOR, {"seeAlso": [(ldap3.MODIFY_ADD, [LEAVER])]})
+    case.directory.delete(LEAVER)
+    left = survey_of(case.actor, case.account).items
+
+    kept = {one.name: b"".join(one.chunks) for one in case.actor.export(case.account, left)}
+
+    assert left
+    assert [name.rpartition("/")[2] for name in kept] == ["references-of-deleted-entry.ldif"]
+    text = next(iter(kept.values()))
+    assert f"dn: {SUCCESSOR}".encode() in text
+    assert f"dn: cn=operators,ou=sudoers,{SUFFIX}".encode() in text
+
+
+def test_export_does_not_take_hidden_for_deleted(case: Case) -> None:
+    """Without its canaries an acting identity cannot know that the entry is gone (Law 2)."""
+    case.directory.delete(LEAVER)
+    unseen = (CanaryObject(dn=people("nobody")),)
+    short_sighted = connect(case.directory, Credential.ACT, canaries=unseen)
+
+    with pytest.raises(Unauthorised):
+        list(short_sighted.export(case.account, case.holdings))
+    short_sighted.close()
 
 
 def test_list_pages_through_everybody(case: Case) -> None:
