@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from connectors.contract import HoldingState, Kind
@@ -67,8 +68,33 @@ class Disposition:
 def dispose(policy: Policy, system: str, kind: Kind, *, sole: bool, on: date) -> Disposition:
     """Decide one holding. Pure and total: every kind of the vocabulary has an answer.
 
-    ``on`` is the civil day by which exclusions expire.
+    ``on`` is the civil day by which exclusions expire. Answers are remembered: every pass over a
+    case asks again for each of its holdings, and most of them are alike.
     """
+    return _dispose(_This(policy), system, kind, sole, on)
+
+
+class _This:
+    """A policy as a key by identity: it is frozen, and comparing two would cost more than asking.
+
+    Holds the policy, so that its identity is not given to another one meanwhile.
+    """
+
+    __slots__ = ("policy",)
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+
+    def __hash__(self) -> int:
+        return id(self.policy)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _This) and other.policy is self.policy
+
+
+@lru_cache(maxsize=4096)
+def _dispose(this: _This, system: str, kind: Kind, sole: bool, on: date) -> Disposition:  # noqa: FBT001 - a key
+    policy = this.policy
     exclusion = _exclusion_of(policy, system, kind, on)
     if exclusion is not None:
         return _left_alone(exclusion)

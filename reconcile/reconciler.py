@@ -149,7 +149,7 @@ class Reconciler:
         self._brake(file, facts, decision)
         file.move(decision.state)
         self._send(file, facts, decision)
-        self._escalate(file)
+        self._escalate(file, facts)
         self._close(file, decision)
         self._wake(file, decision)
 
@@ -174,9 +174,10 @@ class Reconciler:
             urgent = operation.step is Step.CONTAIN
             self.jobs.send_operation(file.connection, str(key), operation.system, urgent=urgent)
 
-    def _escalate(self, file: CaseFile) -> None:
+    def _escalate(self, file: CaseFile, facts: CaseFacts) -> None:
         """Law 11: a question past its deadline is said louder, and stays open."""
-        if file.row["closing_at"] is not None:
+        late = any(not each.answer and each.deadline <= file.now for each in facts.questions)
+        if file.row["closing_at"] is not None or not late:
             return
         for question_id in overdue(file):
             file.record("question.escalated", {}, {"question": question_id})
