@@ -79,7 +79,7 @@ class CheckedTls(ldap3.Tls):
         super().__init__(validate=ssl.CERT_REQUIRED)
         self._host = host
         self._ca_file = ca_file
-        self.failure: ssl.SSLError | None = None
+        self.failure: OSError | None = None
 
     def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:  # noqa: ANN401, FBT001, FBT002 - ldap3's signature
         """Replace the connection's socket; ldap3 calls this right after connecting."""
@@ -88,7 +88,7 @@ class CheckedTls(ldap3.Tls):
             context = ssl.create_default_context(cafile=self._ca_file)
             context.minimum_version = ssl.TLSVersion.TLSv1_2
             connection.socket = context.wrap_socket(connection.socket, server_hostname=self._host)
-        except (OSError, ssl.SSLError) as error:
+        except OSError as error:  # errors of TLS are among them
             connection.socket.close()
-            self.failure = error if isinstance(error, ssl.SSLCertVerificationError) else None
+            self.failure = error
             raise

@@ -7,6 +7,7 @@ never used again. Nothing is retried here.
 from __future__ import annotations
 
 import math
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 import ldap3
+from ldap3.core.exceptions import LDAPStartTLSError
 from ldap3.operation.search import compile_filter, parse_filter
 from ldap3.protocol.controls import build_control
 from ldap3.protocol.rfc4527 import pre_read_control
@@ -306,7 +308,7 @@ def _open_and_bind(endpoint: Endpoint, dn: str, password: str, controls: Sequenc
         connection.bind(read_server_info=False, controls=asked or None)
     except FAILURES as error:
         hang_up(connection)
-        raise _opening_fault(server.tls, error) from error
+        raise _opening_fault(server.tls, connection.result, error) from error
     return connection
 
 
@@ -342,9 +344,14 @@ def hang_up(connection: Any) -> None:  # noqa: ANN401 - ldap3 is untyped
         connection.socket.close()
 
 
-def _opening_fault(tls: CheckedTls, error: Exception) -> Fault:
-    if tls.failure is not None:
+def _opening_fault(tls: CheckedTls, result: object, error: Exception) -> Fault:
+    """Tell a wrong certificate from a lost connection, and a refused StartTLS by its code."""
+    if isinstance(tls.failure, ssl.SSLCertVerificationError):
         return Unauthorised("open: the server's certificate is not trusted", code="tls:certificate")
+    if tls.failure is not None:
+        return fault_from(tls.failure, "open")
+    if isinstance(error, LDAPStartTLSError) and isinstance(result, dict) and "result" in result:
+        return fault_for(int(result["result"]), "open") or fault_from(error, "open")
     return fault_from(error, "open")
 
 
