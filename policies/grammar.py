@@ -141,12 +141,15 @@ COUNT: Final = Field(
     "How many people must agree.",
     required=True,
 )
-GROUPS: Final = Field("from", ListOf(WORDS, "a list of groups"), "Groups whose members may agree.")
+_NO_GROUPS: Final = (
+    "groups of approvers ('from') are not there yet: any two approvers would have counted; "
+    "write the number alone"
+)
 
 
 def _approvals(fields: Fields) -> Approvals | None:
     count = fields.get(COUNT)
-    return None if count is None else Approvals(count, fields.get(GROUPS) or ())
+    return None if count is None else Approvals(count)
 
 
 def _count(word: str) -> Approvals:
@@ -155,7 +158,7 @@ def _count(word: str) -> Approvals:
 
 APPROVALS: Final = Either(
     Word("a number of people", _count, {"type": "integer", "minimum": 0, "maximum": MAX_APPROVALS}),
-    Record("approvals", (GROUPS, COUNT), _approvals),
+    Record("approvals", (COUNT,), _approvals, {"from": _NO_GROUPS}),
 )
 AT: Final = Field("at", TIMING, "When the stage starts.")
 APPROVED: Final = Field(

@@ -63,10 +63,9 @@ class Successor:
 
 @dataclass(frozen=True, slots=True)
 class Approvals:
-    """How many different people must agree; ``groups`` empty means any approver."""
+    """How many different people must agree."""
 
     count: int = 0
-    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

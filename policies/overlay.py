@@ -120,7 +120,7 @@ def _stage_json(rule: StageRule) -> Json:
         "stage": str(rule.stage),
         "at": str(rule.at),
         "to": [str(successor) for successor in rule.to],
-        "approvals": {"count": rule.approvals.count, "from": sorted(rule.approvals.groups)},
+        "approvals": {"count": rule.approvals.count},
     }
 
 

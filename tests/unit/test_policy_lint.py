@@ -50,7 +50,7 @@ def test_shipped_policies_lint_clean() -> None:
             [("0.yaml:4", "error", "destroy-unapproved")],
         ),
         (
-            COVERED + "stages:\n  destroy: {approvals: {from: [security], count: 1}}\n",
+            COVERED + "stages:\n  destroy: {approvals: {count: 1}}\n",
             [("0.yaml:4", "warning", "destroy-approvals")],
         ),
         (

@@ -121,7 +121,11 @@ def test_all_mistakes_are_told_at_once_with_their_places() -> None:
         ("a" * (MAX_CHARACTERS + 1), "p.yaml:1:1: the file has 262145 characters"),
         ("policy: a\nrole: []", "p.yaml:2:7: the list is empty"),
         ("policy: a\nexclude: {system: x}", "p.yaml:2:10: a section stands here"),
-        ("policy: a\nstages: {destroy: {approvals: {from: [x]}}}", "'count' is missing"),
+        ("policy: a\nstages: {destroy: {approvals: {}}}", "'count' is missing"),
+        (
+            "policy: a\nstages: {destroy: {approvals: {from: [x], count: 2}}}",
+            "p.yaml:2:32: groups of approvers ('from') are not there yet",
+        ),
         ("policy: a\nstages: {contain: {approvals: 1}}", "'contain' waits for no approval"),
         ("policy: a\nstages: {destroy: {approvals: 10}}", "'10' is out of range; expected 0 to 9"),
         ("policy: a\nextends: defualt", "to extend (did you mean 'default'?)"),
