@@ -217,7 +217,7 @@ class Limits(Group):
     hr_every: Positive = timedelta(days=1)
     """HR is asked again this often while a case waits: several HR systems take a termination back
     without saying so."""
-    hr_before_revoke: Positive = timedelta(hours=1)
+    hr_before_revoke: Positive = timedelta(minutes=10)
     """HR's answer must be younger than this when something irreversible begins."""
     question_deadline: Positive = timedelta(days=2)
     """A question to a person is escalated after this long."""

@@ -174,7 +174,7 @@ class Limits:
     """Numbers from configuration that the core needs, already scaled where time is shortened."""
 
     hr_every: timedelta = timedelta(days=1)
-    hr_before_revoke: timedelta = timedelta(hours=1)
+    hr_before_revoke: timedelta = timedelta(minutes=10)
     question_deadline: timedelta = timedelta(days=2)
     verified_for: timedelta = timedelta(hours=24)
     """How long a verification read counts: what is older than this at closing is read again."""
