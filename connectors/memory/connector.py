@@ -46,6 +46,7 @@ _CONFIDENCE: Final[Mapping[str, int]] = {
     "name": 30,
 }
 _WITHHELD: Final = "holdings withheld from this credential"
+_NOTHING_TO_SEARCH_BY: Final = "nothing to search by"
 Struck = Mapping[Trouble, Injection]
 
 
@@ -123,6 +124,9 @@ class MemoryConnector:
             for attribute, value in wanted:
                 for row in self._matching(attribute, value) if value else ():
                     best.setdefault(row["native_id"], self._account(row, attribute))
+            if not any(value for _attribute, value in wanted):  # Law 2: empty is not absent
+                yield Page((), self._end(struck, _NOTHING_TO_SEARCH_BY))
+                return
             yield from self._pages(iter(best.values()), struck)
 
     def survey(self, account: Account) -> Iterator[Page[Holding]]:
@@ -244,13 +248,13 @@ class MemoryConnector:
         if Trouble.TRUNCATED not in struck:
             yield Page(tuple(page), self._end(struck))
 
-    def _end(self, struck: Struck) -> ReadEnd:
+    def _end(self, struck: Struck, *gaps: str) -> ReadEnd:
         return ReadEnd(
             complete=True,
             canary=Canary(CANARY, seen=Trouble.CANARY_HIDDEN not in struck),
             read_at=self._clock(),
             credential=self._credential,
-            gaps=(_WITHHELD,) if Trouble.TARGET_HIDDEN in struck else (),
+            gaps=(*gaps, _WITHHELD) if Trouble.TARGET_HIDDEN in struck else gaps,
         )
 
     def _write(
