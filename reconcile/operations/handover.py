@@ -18,7 +18,7 @@ from reconcile.operations.run import Again, Blind, Closing, Finished, Run
 from reconcile.policy_book import policy_of
 from reconcile.store.case_file import is_leaving
 from reconcile.store.holding_rows import load_accounts, load_holdings
-from reconcile.store.question_rows import ask, load_questions
+from reconcile.store.question_rows import ask, ask_again, load_questions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -151,4 +151,5 @@ def _ask(run: Run, file: CaseFile) -> None:
         "Nobody in the successor chain has one sure account here: who takes over? (employment id)"
     )
     deadline = file.now + run.estate.limits.question_deadline
+    ask_again(file, name, "who was named cannot take over here")
     ask(file, name, QuestionKind.NO_SUCCESSOR, run.system_name, "", words, deadline)
