@@ -34,7 +34,7 @@ from reconcile.policy_book import policy_of
 from reconcile.reconciler import Reconciler
 from reconcile.sealing import KeyDestroyed
 from reconcile.store.case_file import open_file
-from reconcile.store.errors import DatabaseUnavailable
+from reconcile.store.errors import DatabaseUnavailable, unavailable
 from reconcile.store.fact_rows import load_facts
 from reconcile.store.guard_rows import count_failure, count_success
 from reconcile.store.operation_rows import (
@@ -91,7 +91,7 @@ class OperationRunner:
             return
         started = self.estate.clock()
         try:
-            outcome = self._step(run)
+            outcome = self._step(run, lambda: _STEPS[run.step](run))
         except (Superseded, KeyDestroyed):
             log.info("operation.superseded", case=key.case_id, seq=key.seq)
             return
@@ -133,10 +133,12 @@ class OperationRunner:
             file.row["access_end_at"],
         )  # fmt: skip
 
-    def _step(self, run: Run) -> Finished | Again | Closing | Fault:
-        """Run the step; a fault is an outcome like the others."""
+    def _step(
+        self, run: Run, work: Callable[[], Finished | Again | Closing]
+    ) -> Finished | Again | Closing | Fault:
+        """Do work of this run; a fault, even one nobody foresaw, is an outcome like the others."""
         try:
-            return _STEPS[run.step](run)
+            return work()
         except (LeaseLost, Superseded, DatabaseUnavailable, KeyDestroyed):
             raise
         except Fault as fault:
@@ -175,24 +177,31 @@ class OperationRunner:
             count_success(connection, run.system_name)
             control = {"system": run.system_name, "stage": run.step.value, "try": key.tries}
             file.record("operation.done", {**control, "result": dict(outcome.result)})
-            self._follow(file, f"after/{key.seq}/{key.tries}")
+            self._follow(run, file)
         elif isinstance(outcome, Again):
             self._again(run, file, outcome)
         else:
             self._fault(run, file, outcome)
         return isinstance(outcome, Finished)
 
-    def _follow(self, file: CaseFile, reason: str) -> None:
+    def _follow(self, run: Run, file: CaseFile) -> None:
         """Let the same commit send what the end of this operation allows.
 
-        A job of its own would cost more than the pass, and contain would wait for two queues.
+        A job of its own would cost more than the pass, and contain would wait for two queues. But
+        what happened outside must be recorded whatever becomes of the pass (Law 1, Law 6): it has
+        a savepoint of its own, and where it fails the case is woken for a pass that may fail alone.
         """
-        try:
-            Reconciler(self.database, self.estate, self.jobs, self.archive).follow(file)
-        except (
-            PolicyLost
-        ):  # the record must land all the same: a pass of its own will hold the case
-            self.jobs.wake(file.connection, file.id, reason)
+
+        def follow() -> Finished | Again:
+            with unavailable(), file.connection.begin_nested():
+                try:
+                    Reconciler(self.database, self.estate, self.jobs, self.archive).follow(file)
+                except PolicyLost:  # a pass of its own will hold the case
+                    return Again("the policy is not available")
+            return Finished()
+
+        if not isinstance(self._step(run, follow), Finished):
+            self.jobs.wake(file.connection, file.id, f"after/{run.key.seq}/{run.key.tries}")
 
     def _again(
         self, run: Run, file: CaseFile, outcome: Again, wait: timedelta | None = None
