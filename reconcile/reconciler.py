@@ -150,7 +150,7 @@ class Reconciler:
         file.move(decision.state)
         self._send(file, facts, decision)
         self._escalate(file, facts)
-        self._close(file, decision)
+        self._close(file, facts, decision)
         self._wake(file, decision)
 
     def _brake(self, file: CaseFile, facts: CaseFacts, decision: Decision) -> None:
@@ -183,7 +183,7 @@ class Reconciler:
             file.record("question.escalated", {}, {"question": question_id})
             log.warning("question.overdue", case=file.id)
 
-    def _close(self, file: CaseFile, decision: Decision) -> None:
+    def _close(self, file: CaseFile, facts: CaseFacts, decision: Decision) -> None:
         if decision.write_closing:
             closure = decision.closure
             control = {
@@ -192,6 +192,7 @@ class Reconciler:
                 "percent": closure.percent,
                 "state": CaseState.CLOSED.value,
                 "policy": file.row["policy_hash"],
+                "residual_until": _residual(facts),
             }
             self.archive.evidence.close(file.connection, file.id, file.now, control, {})
             file.update(closing_at=file.now.timestamp())
@@ -204,3 +205,12 @@ class Reconciler:
         if decision.wake_at:
             reason = f"at/{int(decision.wake_at.timestamp() * 1000)}"
             self.jobs.wake(file.connection, file.id, reason, decision.wake_at)
+
+
+def _residual(facts: CaseFacts) -> str:
+    """Say the last instant at which anything issued to the person could work, as far as known.
+
+    Also of what is gone: a ticket outlives the principal it was issued to.
+    """
+    ends = [each.residual_until for each in facts.holdings if each.residual_until]
+    return max(ends).isoformat() if ends else ""
