@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
@@ -106,7 +107,31 @@ def _summary(file: CaseFile, estate: Estate) -> CaseSummary:
         facts = load_facts(file, estate, policy_of(file, estate))
     except PolicyLost:
         return _summarised(file, Closure(()), 0)
-    return _summarised(file, assess(facts, file.now), _open_questions(facts))
+    return _summarised(file, _closure(file, facts), _open_questions(facts))
+
+
+def _closure(file: CaseFile, facts: CaseFacts) -> Closure:
+    """Count the checks; those of a case with a closing record as they stood when it was written.
+
+    It is written only when every check passes. That its reads have grown old since, or that
+    somebody is asked about a later obligation, takes nothing of the proof back.
+    """
+    if file.row["closing_at"] is None:
+        return assess(facts, file.now)
+    query = sa.select(questions.c.id).where(
+        questions.c.case_id == file.id, questions.c.asked_at > file.row["closing_at"]
+    )
+    later = frozenset(file.connection.scalars(query))
+    proven = {each.system for each in facts.surveys if each.phase is Step.VERIFY_SECOND}
+    then = replace(
+        facts,
+        systems=tuple(each for each in facts.systems if each.name in proven),
+        operations=tuple(each for each in facts.operations if each.system in proven),
+        questions=tuple(each for each in facts.questions if each.id not in later),
+        holds=(),
+    )
+    checks = assess(then, instant(file.row["closing_at"])).checks
+    return Closure(tuple(replace(each, passed=True, why="") for each in checks))
 
 
 def _open_questions(facts: CaseFacts) -> int:
@@ -132,7 +157,7 @@ def show_case(file: CaseFile, estate: Estate) -> CaseView:
     """Show everything about a case."""
     policy = policy_of(file, estate)
     facts = load_facts(file, estate, policy)
-    closure = assess(facts, file.now)
+    closure = _closure(file, facts)
     person = file.person
     return CaseView(
         summary=_summarised(file, closure, _open_questions(facts)),
