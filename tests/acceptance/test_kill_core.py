@@ -122,7 +122,7 @@ def test_one_of_three_nodes_dies_again_and_again(
         made.start()
         leavers = Leavers(made)
         for kill in range(kills):
-            doomed = made.start(die_at=1 + kill % 37)  # cases are in every phase at any time
+            doomed = made.start(die_at=1 + kill % 23)  # cases are in every phase at any time
             while not doomed.ended(0.05):
                 leavers.keep_in_flight(4)
             assert doomed.code == -signal.SIGKILL, made.errors()
