@@ -7,7 +7,9 @@ the code under test.
 from __future__ import annotations
 
 import contextlib
+import select
 import ssl
+import threading
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,13 @@ if TYPE_CHECKING:
 PageRow = dict[str, Any]
 
 
+def _has_ended(connection: Any) -> bool:
+    """Say whether a connection that nothing was asked of has something to say: its end."""
+    if connection.closed or connection.socket is None:
+        return True
+    return bool(select.select([connection.socket], [], [], 0)[0])
+
+
 class Directory(ABC):
     """A running directory server on loopback with TLS, and its root identity."""
 
@@ -35,6 +44,9 @@ class Directory(ABC):
         self.port = port
         self.secure_port = secure_port
         self.ca_file = ca_file
+        self._kept = contextlib.ExitStack()
+        self._root: Any = None
+        self._one_at_a_time = threading.RLock()
 
     @abstractmethod
     def start(self) -> None:
@@ -106,9 +118,21 @@ class Directory(ABC):
         except LDAPException:
             return False
 
-    def root(self) -> contextlib.AbstractContextManager[Any]:
-        """Open a connection as the identity that no access rule stops."""
-        return self.session(self.root_dn, self.root_password)
+    @contextlib.contextmanager
+    def root(self) -> Iterator[Any]:
+        """Give the connection of the identity that no access rule stops; kept open between uses."""
+        with self._one_at_a_time:
+            if self._root is None or _has_ended(self._root):
+                self.forget_root()
+                session = self.session(self.root_dn, self.root_password)
+                self._root = self._kept.enter_context(session)
+            yield self._root
+
+    def forget_root(self) -> None:
+        """Close what :meth:`root` keeps open; before the server is stopped."""
+        self._root = None
+        with contextlib.suppress(OSError, LDAPException):  # the server may have closed it already
+            self._kept.close()
 
     def read(self, dn: str, *attributes: str) -> dict[str, list[bytes]]:
         """Read one entry as root; empty when it is not there. Values raw, names lower-case."""

@@ -55,14 +55,17 @@ class DirectoryRig:
         Situation.THROTTLED: "no directory says when to come back: busy (51) carries no time",
     }
 
-    def __init__(self, directory: Directory, meddler: Meddler) -> None:
-        """Keep the peer and the proxy that all connectors go through; troubles spoil either."""
+    def __init__(self, directory: Directory, meddler: Meddler, receive_timeout: int = 2) -> None:
+        """Keep the peer and the proxy that all connectors go through; troubles spoil either.
+
+        ``receive_timeout``: seconds after which our connectors give up, when all is well.
+        """
         self._directory = directory
         self._meddler = meddler
         self._leaver = LEAVER
         self._changed: dict[str, Any] = {
             "url": meddler.url,
-            "receive_timeout": dt.timedelta(seconds=2),
+            "receive_timeout": dt.timedelta(seconds=receive_timeout),
         }
         self._clock_offset = dt.timedelta(0)
 
@@ -154,8 +157,7 @@ class DirectoryRig:
         directory = self._directory
         undo.callback(self._well_again)
         if situation is Situation.UNREACHABLE:
-            directory.stop()
-            undo.callback(directory.start)
+            undo.enter_context(self._meddler.away())
         elif situation is Situation.SLOW:
             self._give(undo, receive_timeout=dt.timedelta(seconds=1))
             directory.freeze()

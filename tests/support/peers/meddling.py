@@ -7,6 +7,7 @@ success itself, cut a connection in the middle of an answer, or answer what is n
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import ssl
 import threading
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Self
 from tests.support.peers.processes import LOOPBACK
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
 _ANSWER_TO = {0x66: 0x67, 0x68: 0x69, 0x4A: 0x6B, 0x6C: 0x6D}
@@ -36,13 +38,13 @@ class Meddler:
     swallow_writes: bool = False
     cut_after: int | None = None
     garbage: bytes = b""
-    _sockets: list[socket.socket] = field(default_factory=list)
+    _clients: list[socket.socket] = field(default_factory=list)
     _threads: list[threading.Thread] = field(default_factory=list)
 
     def __enter__(self) -> Self:
         """Listen on a free port."""
         self._listener = socket.create_server((LOOPBACK, 0))
-        self._start(self._accept)
+        self._start(self._accept, self._listener)
         return self
 
     def __exit__(
@@ -52,84 +54,99 @@ class Meddler:
         trace: TracebackType | None,
     ) -> None:
         """Cut everything."""
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for one in list(self._sockets):
-            _cut(one)
+        self._hang_up()
         for thread in self._threads:
             thread.join(5)
+
+    @contextlib.contextmanager
+    def away(self) -> Iterator[None]:
+        """Let nothing listen at the address for the length of a ``with`` block."""
+        address = self._listener.getsockname()
+        self._hang_up()
+        try:
+            yield
+        finally:
+            self._listener = socket.create_server(address[:2])
+            self._start(self._accept, self._listener)
 
     @property
     def url(self) -> str:
         """Where clients connect."""
         return f"ldap://{LOOPBACK}:{self._listener.getsockname()[1]}"
 
-    def _start(self, work: object, *arguments: object) -> None:
-        thread = threading.Thread(target=work, args=arguments, daemon=True)  # type: ignore[arg-type]
+    def _start(self, work: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=work, args=arguments, daemon=True)
         self._threads.append(thread)
         thread.start()
 
-    def _accept(self) -> None:
+    def _hang_up(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for one in self._clients:
+            with contextlib.suppress(OSError):  # its own thread was faster
+                one.shutdown(socket.SHUT_RDWR)
+        self._clients.clear()
+
+    def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
-                client, _ = self._listener.accept()
+                client, _ = listener.accept()
             except OSError:
                 return
-            self._sockets.append(client)
+            self._clients.append(client)
+            self._start(self._serve, client)
+
+    def _serve(self, client: socket.socket) -> None:
+        """Work one connection from its first byte to its end.
+
+        One thread alone reads, writes and closes both its sockets: Python 3.11 does not guard a TLS
+        socket against two, and a descriptor closed by another thread may already be somebody
+        else's connection.
+        """
+        with client, contextlib.suppress(OSError):  # either side went away: so do we
             if self.garbage:
-                self._start(self._answer_garbage, client)
-                continue
-            try:
-                server = _connect(self.server_port)
-            except OSError:  # the server is away, and so are we
-                _cut(client)
-                continue
-            self._sockets.append(server)
-            self._start(self._forward, client, server)
-            self._start(self._back, server, client)
+                client.recv(65536)
+                client.sendall(self.garbage)
+                client.recv(65536)
+                return
+            _answer_at_once(client)
+            with _connect(self.server_port) as server:
+                self._relay(client, server)
 
-    def _answer_garbage(self, client: socket.socket) -> None:
-        try:
-            client.recv(65536)
-            client.sendall(self.garbage)
-        except OSError:
-            return
-
-    def _forward(self, client: socket.socket, server: socket.socket) -> None:
-        try:
-            while message := _message(client):
+    def _relay(self, client: socket.socket, server: ssl.SSLSocket) -> None:
+        passed = 0
+        while True:
+            ready = [server] if server.pending() else select.select([client, server], [], [])[0]
+            if client in ready:
+                message = _message(client)
+                if not message:
+                    return
                 answer = _answer(message) if self.swallow_writes else b""
                 (client if answer else server).sendall(answer or message)
-        except OSError:
-            pass
-        _cut(server)
-
-    def _back(self, server: socket.socket, client: socket.socket) -> None:
-        passed = 0
-        try:
-            while data := server.recv(65536):
-                if self.cut_after is not None and passed + len(data) > self.cut_after:
-                    client.sendall(data[: self.cut_after - passed])
-                    break
-                client.sendall(data)
+            if server in ready:
+                data = server.recv(65536)
+                left = len(data) if self.cut_after is None else self.cut_after - passed
+                client.sendall(data[:left])
                 passed += len(data)
-        except OSError:
-            pass
-        _cut(client)
-        _cut(server)
+                if not data or left < len(data):
+                    return
 
 
 def _connect(port: int) -> ssl.SSLSocket:
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    return context.wrap_socket(socket.create_connection((LOOPBACK, port), timeout=60))
+    server = socket.create_connection((LOOPBACK, port), timeout=60)
+    _answer_at_once(server)
+    return context.wrap_socket(server)
 
 
-def _cut(one: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        one.shutdown(socket.SHUT_RDWR)
-    one.close()
+def _answer_at_once(one: socket.socket) -> None:
+    """Do not let an answer in two pieces wait 40 ms for a delayed ACK, as Nagle's algorithm would.
+
+    The servers themselves do the same.
+    """
+    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _exactly(source: socket.socket, count: int) -> bytes:

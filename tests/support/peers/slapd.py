@@ -119,6 +119,7 @@ class Slapd(Directory):
 
     def stop(self) -> None:
         """Stop it; the data stay."""
+        self.forget_root()
         self._process.stop()
 
     def freeze(self) -> None:

@@ -89,6 +89,7 @@ class ThreeEightNine(Directory):
 
     def stop(self) -> None:
         """Stop it; the data stay."""
+        self.forget_root()
         self._process.stop()
 
     def freeze(self) -> None:
