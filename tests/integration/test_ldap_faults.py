@@ -210,6 +210,23 @@ def test_connection_cut_in_an_answer_is_never_an_end(slapd: Slapd, passed: int) 
         connector.close()
 
 
+def test_proxy_of_these_tests_cuts_nothing_by_itself(slapd: Slapd) -> None:
+    """Connections that come and go at once through the proxy do not end each other."""
+    with Meddler(slapd.secure_port) as meddler:
+
+        def find(_: int) -> str:
+            connector = connect(slapd, Credential.VERIFY, url=meddler.url)
+            try:
+                return account_of(connector).login
+            finally:
+                connector.close()
+
+        with ThreadPoolExecutor(6) as pool:
+            found = list(pool.map(find, range(200)))
+
+    assert set(found) == {"lmeyer"}
+
+
 def test_answer_that_is_no_ldap_is_malformed(slapd: Slapd) -> None:
     """The login page of a proxy is not a slow server."""
     page = b"HTTP/1.1 200 OK\r\n\r\n" + b"<p>Sign in</p>" * 50
