@@ -198,8 +198,9 @@ def _questions(facts: CaseFacts) -> Iterator[PlannedQuestion]:
         words = "No HR system can be read: does this employment really end on this date?"
         kind = QuestionKind.CONFIRM_TERMINATION
         yield PlannedQuestion(kind, kind, HR, "", words)
-    if facts.hr and facts.hr.outcome == "unknown":
-        words = "HR does not know this employment: does it really end?"
+    against = facts.hr is not None and facts.hr.outcome == "active" and facts.immediate
+    if facts.hr and (facts.hr.outcome == "unknown" or against):
+        words = "HR does not show that this employment ends: does it really?"
         yield PlannedQuestion(QuestionKind.HR_DISAGREES, QuestionKind.HR_DISAGREES, HR, "", words)
     if facts.state is CaseState.CLOSED:
         return

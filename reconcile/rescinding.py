@@ -5,12 +5,17 @@ Called by the desk (an event says so) and by the HR re-read (HR says so). Law 7.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from reconcile.case import CaseState
+from reconcile.store.question_rows import answer, load_questions
 
 if TYPE_CHECKING:
     from reconcile.store.case_file import CaseFile
+
+
+MOOT: Final = "moot"
+"""The answer of a question that a rescission has made pointless."""
 
 
 def rescind(file: CaseFile, why: str) -> bool:
@@ -25,6 +30,9 @@ def rescind(file: CaseFile, why: str) -> bool:
     file.update(rescinded_at=file.now.timestamp())
     closed = file.state is CaseState.CLOSED
     file.record("case.rescinded", {"contained": contained, "closed": closed, "why": why})
+    for question in load_questions(file):
+        if not question.answer:
+            answer(file, question.id, MOOT, "rescission")
     if file.row["closing_at"] is None:
         file.move(CaseState.RESCINDED, why)
     return True

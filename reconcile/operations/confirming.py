@@ -80,8 +80,9 @@ def _answered(
             _check_not_moved(run, file, person)
     if outcome == "rescinded":
         rescind(file, "HR says the termination is off")
-    elif outcome == "active":
-        # Law 7: never a silent continuation against what HR says; a person looks.
+    elif outcome == "active" and not file.row["immediate"]:
+        # Law 7: never a silent continuation against what HR says; a person looks. An immediate
+        # termination is contained first (Law 3), and asked about before anything irreversible.
         place_hold(file, "hr", "hr", "HR shows no termination for this employment", "", "hr")
     return Finished({"outcome": outcome})
 

@@ -105,7 +105,11 @@ def _in_policy_order(
 
 def _unread(*ids: str) -> tuple[Subject, ...]:
     """Make subjects of ids that no HR has told us more about: they are searched as numbers too."""
-    return tuple(Subject(employment_id=each, employee_number=each) for each in ids if each)
+    return tuple(
+        Subject("", emails=(each,)) if "@" in each else Subject(each, employee_number=each)
+        for each in ids
+        if each
+    )
 
 
 def _receiver(run: Run, chain: Sequence[Subject], theirs: set[str]) -> Account | None:
@@ -119,12 +123,18 @@ def _receiver(run: Run, chain: Sequence[Subject], theirs: set[str]) -> Account |
             if found.blind:
                 message = f"{run.system_name}: {found.blind}"
                 raise Blind(message)
-            sure = [account for account in found.items if account.confidence == SURE]
+            sure = _sure_of(subject, found.items)
             if len(sure) == 1 and _may_receive(run, connector, subject, sure[0], theirs):
                 return sure[0]
     finally:
         connector.close()
     return None
+
+
+def _sure_of(subject: Subject, found: Sequence[Account]) -> list[Account]:
+    """Keep the sure matches. Who was named by mail address alone is whoever has that address."""
+    by_mail = not (subject.employment_id or subject.employee_number)
+    return [account for account in found if by_mail or account.confidence == SURE]
 
 
 def _leaves(file: CaseFile, subject: Subject) -> bool:
@@ -148,7 +158,8 @@ def _may_receive(
 def _ask(run: Run, file: CaseFile) -> None:
     name = f"{QuestionKind.NO_SUCCESSOR}/{run.system_name}"
     words = (
-        "Nobody in the successor chain has one sure account here: who takes over? (employment id)"
+        "Nobody in the successor chain has one working account here: who takes over? "
+        "(employment id, employee number or mail address)"
     )
     deadline = file.now + run.estate.limits.question_deadline
     ask_again(file, name, "who was named cannot take over here")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from connectors.contract import Credential
 from reconcile.facts import Step
 from reconcile.operations.run import Again, Finished, Run
-from reconcile.store.holding_rows import load_accounts, load_holdings
+from reconcile.store.holding_rows import load_accounts, load_holdings, store_holdings
 from reconcile.store.operation_rows import done_keys
 
 if TYPE_CHECKING:
@@ -37,7 +37,14 @@ def restore(run: Run) -> Finished | Again:
         connector.close()
     now = {holding.key: holding.state for reading in readings for holding in reading.items}
     missing = [each for each in changed if now.get(each.key) is not each.state]
-    return run.transact(lambda file: _restored(run, file, changed, missing))
+    seen = [holding for reading in readings for holding in reading.items]
+    read = frozenset(account.native_id for account in accounts)
+
+    def judge(file: CaseFile) -> Finished | Again:
+        store_holdings(file, run.system_name, seen, whole=read)
+        return _restored(run, file, changed, missing)
+
+    return run.transact(judge)
 
 
 def _changed_by_us(run: Run, file: CaseFile) -> list[Holding]:

@@ -260,3 +260,50 @@ def test_a_leaving_manager_is_no_successor(told: Scenario) -> None:
     told.settle(until=told.clock() + LATER)
     kinds = [q.kind for q in told.desk.case(case_id).questions if not q.answer]
     assert kinds == ["no_successor"]
+
+
+def test_immediate_contains_although_hr_shows_nothing(told: Scenario) -> None:
+    """Law 3: contain does not wait for HR; what cannot be undone waits for a person's answer."""
+    leaver, _ = hire(told.world)
+    told.hr.employ("E-1042", EmploymentStatus.ACTIVE)
+    case_id = told.receive()
+    told.settle(until=told.clock() + LATER)
+    account = told.world.state(leaver)[f"account.person|{leaver}"]
+    assert account["state"] == "contained"  # type: ignore[index,call-overload]
+    assert leaver in told.world.holders(Kind("grant.group"), "g-dev")
+    asked = [q.kind for q in told.desk.case(case_id).questions if not q.answer]
+    assert asked == ["hr_disagrees"]
+    told.answer_all(case_id, hr_disagrees="ends")
+    told.settle(until=told.clock() + LATER)
+    assert state(told, case_id) is CaseState.CLOSED
+
+
+def test_a_successor_who_cannot_take_over_is_asked_about_again(core: Scenario) -> None:
+    """An answer that leads nowhere opens the question again; it neither spins nor wedges."""
+    hire(core.world)
+    case_id = core.receive(successor="")
+    core.settle(until=core.clock() + LATER)
+    core.answer_all(case_id, no_successor="nobody", confirm_termination="ends")
+    calls = len(core.world.calls())
+    core.settle(until=core.clock() + LATER)
+    assert len(core.world.calls()) - calls < 40
+    asked = [q.kind for q in core.desk.case(case_id).questions if not q.answer]
+    assert asked == ["no_successor"]
+    core.answer_all(case_id, no_successor="1007")
+    core.settle(until=core.clock() + LATER)
+    assert state(core, case_id) is CaseState.CLOSED
+
+
+def test_after_an_undo_the_case_shows_what_is(core: Scenario) -> None:
+    """What was put back is shown as it was read, and no question of the case is left open."""
+    hire(core.world)
+    case_id = core.receive()
+    core.settle(until=core.clock() + timedelta(minutes=5))
+    core.receive(Action.RESCINDED)
+    core.settle(until=core.clock() + LATER)
+    core.answer_all(case_id, undo="restore")
+    core.settle(until=core.clock() + LATER)
+    view = core.desk.case(case_id)
+    states = {holding.kind: holding.state for holding in view.holdings}
+    assert states["account.person"] == states["credential.ssh_key"] == "live"
+    assert [question.kind for question in view.questions if not question.answer] == []

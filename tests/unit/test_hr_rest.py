@@ -483,7 +483,7 @@ def test_a_source_is_only_believed_with_its_certificate(server: Server, tmp_path
     """TLS is checked: a certificate of an authority that we do not know is an incident."""
     trusted = Authority(tmp_path)
     (tmp_path / "other").mkdir()
-    stranger = Authority(tmp_path / "other", "stranger")
+    stranger = Authority(tmp_path / "other")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*trusted.issue())
     with QuietServer(("127.0.0.1", 0), _handler(server)) as listener:
