@@ -6,10 +6,12 @@ Signed webhooks reach a running daemon over HTTP; each leaver has an account in 
 case counts from the answer 202 to the commit that records containment in the last system. Target:
 p95 of the overhead at most 500 ms.
 
-One after the other: the overhead is that time minus the calls made for this leaver in the system
-that came last. In a burst a leaver also waits for the calls of others, for which a system has only
-``CONCURRENCY`` places: time counts as overhead to the share of the places that were not inside a
-call, and not at all while a call for this very leaver was under way.
+One after the other, each when the daemon has nothing left to do for the one before: the overhead is
+that time minus the calls made for this leaver in the system that came last.
+
+In a burst a leaver also waits for the calls of others, for which a system has only ``CONCURRENCY``
+places: time counts as overhead to the share of the places that were not inside a call, and not at
+all while a call for this very leaver was under way.
 """
 
 from __future__ import annotations
@@ -162,7 +164,7 @@ def measure(url: str, cases: int) -> None:
         for number in range(1, cases + 1):
             lone.append(webhooks.send(number))
             ends |= contained(company, [lone[-1].case_id])
-        company.wait_closed([leaver.case_id for leaver in lone], PATIENCE)
+            company.wait_idle(PATIENCE)
         with ThreadPoolExecutor(cases) as pool:
             burst = list(pool.map(webhooks.send, range(cases + 1, 2 * cases + 1)))
         ends |= contained(company, [leaver.case_id for leaver in burst])

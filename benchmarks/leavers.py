@@ -31,7 +31,8 @@ from deprovisioner.daemon import Daemon
 from deprovisioner.wiring import House, open_house, utc_now
 from policies.access_end import CivilDates
 from reconcile.event import Action, Employment, Person, TerminationEvent
-from reconcile.store.schema import cases
+from reconcile.facts import OperationState, Step
+from reconcile.store.schema import cases, operations
 from tests.support.house_rig import database_at, settings_for, vault_in
 
 CALL_SECONDS: Final = 0.02
@@ -100,6 +101,21 @@ class Company:
             time.sleep(0.5)
             with self.house.database.connect() as connection:
                 missing.difference_update(connection.scalars(query))
+
+    def wait_idle(self, seconds: float) -> None:
+        """Wait until no operation is left to do but what is due in ninety days."""
+        todo = sa.and_(
+            operations.c.state == OperationState.TODO.value,
+            operations.c.stage != Step.DESTROY.value,
+        )
+        query = sa.select(sa.func.count()).select_from(operations).where(todo)
+        deadline = time.monotonic() + seconds
+        while True:
+            with self.house.database.connect() as connection:
+                if not connection.scalar(query):
+                    return
+            assert time.monotonic() < deadline, "the daemon did not come to rest"
+            time.sleep(0.2)
 
 
 @contextmanager

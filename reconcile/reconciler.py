@@ -171,7 +171,9 @@ class Reconciler:
         for seq in decision.send:
             operation = operations[seq]
             key = OperationKey(file.id, seq, operation.tries)
-            urgent = operation.step is Step.CONTAIN
+            # Law 3: what leads to containment goes before all that others still have to do.
+            leads = facts.immediate and not facts.contained and operation.step is Step.SURVEY
+            urgent = leads or operation.step is Step.CONTAIN
             self.jobs.send_operation(file.connection, str(key), operation.system, urgent=urgent)
 
     def _escalate(self, file: CaseFile, facts: CaseFacts) -> None:
