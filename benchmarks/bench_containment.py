@@ -31,7 +31,6 @@ import sqlalchemy as sa
 
 from benchmarks.leavers import (
     CONCURRENCY,
-    SUCCESSOR,
     Call,
     Company,
     finished_calls,
@@ -39,6 +38,7 @@ from benchmarks.leavers import (
     kind_of_database,
     on_each_database,
     running_company,
+    successor_of,
 )
 from deprovisioner.intake.canonical import HandoverData, SubjectData, TerminationData, compose
 from deprovisioner.intake.signature import sign
@@ -80,12 +80,13 @@ class Webhooks:
     def send(self, number: int) -> Leaver:
         """Let a leaver go who was hired before; returns when the daemon has answered."""
         accounts = {
-            system: hire(world, number, self._company.successors[system])
-            for system, world in self._company.worlds.items()
+            system: hire(world, number)[0] for system, world in self._company.worlds.items()
         }
         subject = SubjectData(employment_id=f"E-{number}", employee_number=f"E-{number}")
         data = TerminationData(
-            action=Action.IMMEDIATE, subject=subject, handover=HandoverData(successor=SUCCESSOR)
+            action=Action.IMMEDIATE,
+            subject=subject,
+            handover=HandoverData(successor=successor_of(number)),
         )
         raw = compose(data, source_event_id=f"e{number}", at=utc_now(), source="urn:hr:bench:1")
         headers = sign(OLD_KEY, f"msg_{number}", utc_now(), raw)

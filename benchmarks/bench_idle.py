@@ -31,8 +31,8 @@ def measure(url: str, systems: int, seconds: float) -> None:
         running_company(Path(folder) / "house", url, names) as company,
     ):
         before = resident()
-        for name, world in company.worlds.items():
-            hire(world, 1, company.successors[name])
+        for world in company.worlds.values():
+            hire(world, 1)
         company.wait_closed([company.receive(1)], PATIENCE)
         time.sleep(SETTLE)
         begun, wall = time.process_time(), time.perf_counter()

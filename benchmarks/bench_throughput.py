@@ -25,7 +25,6 @@ from typing import Any, Final
 from benchmarks.leavers import (
     CALL_SECONDS,
     CONCURRENCY,
-    SUCCESSOR,
     Company,
     finished_calls,
     hire,
@@ -75,13 +74,13 @@ class Plain:
     def __init__(self, program: Program) -> None:
         self._program = program
         self._world = MemoryWorld()
-        self._successor = self._world.add_person("successor", employee_number=SUCCESSOR)
+        self._successors: dict[int, str] = {}
         MemoryWorld.register(PLAIN, self._world)
 
     def run(self, numbers: Sequence[int], further: int = 0) -> Cost:
         """Let these leavers go, ``CONCURRENCY`` at a time, and make so many ``further`` reads."""
         for number in numbers:
-            hire(self._world, number, self._successor)
+            _, self._successors[number] = hire(self._world, number)
         return cost(lambda: self._in_threads(numbers, further))
 
     @property
@@ -114,7 +113,7 @@ class Plain:
                     for export in connector.export(account, bundle):
                         assert any(export.chunks)
                 case "transfer":
-                    successor = Account(PLAIN, self._successor, "successor")
+                    successor = Account(PLAIN, self._successors[number], "successor")
                     connector.transfer(account, bundle, successor)
                 case _:
                     getattr(connector, operation)(account, bundle)
@@ -172,7 +171,7 @@ def _measured(company: Company, leavers: int) -> Iterator[tuple[str, str]]:
 
 def _through_the_daemon(company: Company, numbers: Sequence[int]) -> None:
     for number in numbers:
-        hire(company.worlds[SYSTEM], number, company.successors[SYSTEM])
+        hire(company.worlds[SYSTEM], number)
     cases = [company.receive(number) for number in numbers]
     company.wait_closed(cases, PATIENCE * len(numbers) + 30)
 

@@ -37,7 +37,6 @@ from tests.support.house_rig import database_at, settings_for, vault_in
 
 CALL_SECONDS: Final = 0.02
 CONCURRENCY: Final = 4
-SUCCESSOR: Final = "S-1"
 _DRAIN: Final = timedelta(seconds=60)
 
 _POLICY: Final = """
@@ -81,8 +80,6 @@ class Company:
     house: House
     daemon: Daemon
     worlds: dict[str, MemoryWorld]
-    successors: dict[str, str]
-    """The native id of the successor's account, by system."""
 
     def receive(self, number: int) -> str:
         """Let leaver ``number`` be reported as HR's webhook would; return the case."""
@@ -123,10 +120,8 @@ def running_company(folder: Path, url: str, systems: Sequence[str]) -> Iterator[
     """Open a daemon over an empty database; quiet, because logs are not what is measured."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     worlds = {name: MemoryWorld() for name in systems}
-    successors = {}
     for name, world in worlds.items():
         MemoryWorld.register(name, world)
-        successors[name] = world.add_person("successor", employee_number=SUCCESSOR)
     (folder / "policies").mkdir(parents=True)
     (folder / "policies" / "at-once.yaml").write_text(_POLICY, "utf-8")
     settings = settings_for(
@@ -146,7 +141,7 @@ def running_company(folder: Path, url: str, systems: Sequence[str]) -> Iterator[
         daemon = Daemon(house)
         daemon.start()
         try:
-            yield Company(house, daemon, worlds, successors)
+            yield Company(house, daemon, worlds)
         finally:
             daemon.stop(_DRAIN)
     for name in worlds:
@@ -158,11 +153,13 @@ def _system(world: str) -> System:
     return System(type="memory", settings=settings, concurrency=CONCURRENCY)
 
 
-def hire(world: MemoryWorld, number: int, successor: str) -> str:
-    """Give leaver ``number`` an account and 19 more holdings; what is shared is shared.
+def hire(world: MemoryWorld, number: int) -> tuple[str, str]:
+    """Give leaver ``number`` an account and 19 more holdings, and a successor of their own.
 
-    Returns the account's native id.
+    Returns the native ids of both accounts. With one successor for everybody, each survey of that
+    one would read what all leavers have handed over.
     """
+    successor = world.add_person(f"successor{number}", employee_number=successor_of(number))
     leaver = world.add_person(f"leaver{number}", employee_number=f"E-{number}", secret="s")
     world.give(leaver, Kind("session"))
     for _ in range(2):
@@ -173,12 +170,17 @@ def hire(world: MemoryWorld, number: int, successor: str) -> str:
     for team in range(2):
         world.give(leaver, Kind("ownership.group"), native_id=f"team-{number}-{team}")
     world.give(leaver, Kind("data.home"), content=b"notes" * 200)
-    return leaver
+    return leaver, successor
 
 
 def _share(world: MemoryWorld, one: str, other: str, kind: str, native_id: str) -> None:
     world.give(one, Kind(kind), native_id=native_id)
     world.give(other, Kind(kind), native_id=native_id)
+
+
+def successor_of(number: int) -> str:
+    """The employment that takes over from leaver ``number``."""
+    return f"S-{number}"
 
 
 def subject_of(number: int) -> Subject:
@@ -195,7 +197,7 @@ def event_about(number: int) -> TerminationEvent:
             subject=subject_of(number),
             employment=Employment(),
             dates=CivilDates(last_working_day=date(2026, 11, 24), time_zone="Asia/Shanghai"),
-            successor=SUCCESSOR,
+            successor=successor_of(number),
         ),
         pointer=False,
         source="bench",
