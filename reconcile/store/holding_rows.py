@@ -35,19 +35,22 @@ SURE: Final = 100
 def store_accounts(file: CaseFile, system: str, found: Iterable[Account]) -> None:
     """Add newly found accounts; a sure match is accepted, anything else is a candidate.
 
-    A candidate that now matches for sure is accepted. One that a person has rejected and that now
-    matches for sure is a candidate again: the person did not know what the system knows now.
+    A candidate that now matches for sure is accepted, unless a person has said no to it before.
     """
-    query = sa.select(accounts.c.native_id, accounts.c.decision).where(
+    query = sa.select(accounts.c.native_id, accounts.c.decision, accounts.c.confidence).where(
         accounts.c.case_id == file.id, accounts.c.system == system
     )
-    known = {row.native_id: row.decision for row in file.connection.execute(query)}
+    found_before = file.connection.execute(query).all()
+    known = {row.native_id for row in found_before}
+    unsure = {
+        row.native_id for row in found_before if row.decision == CANDIDATE and row.confidence < SURE
+    }
     fresh = [each for each in found if each.native_id not in known]
     if fresh:
         rows = [_account_row(file, system, each) for each in fresh]
         file.connection.execute(sa.insert(accounts), rows)
     for each in found:
-        if each.confidence == SURE and known.get(each.native_id) == CANDIDATE:
+        if each.confidence == SURE and each.native_id in unsure:
             decide_account(file, system, each.native_id, ACCEPTED)
 
 
@@ -102,14 +105,37 @@ def accepted_counts(file: CaseFile) -> dict[str, int]:
     return {row.system: row.number for row in found}
 
 
-def rejected(file: CaseFile, system: str) -> frozenset[str]:
-    """List native ids that a person said are somebody else's."""
+def strangers(file: CaseFile, system: str) -> frozenset[str]:
+    """List native ids that a person said are somebody else's, and has not taken back."""
     query = sa.select(accounts.c.native_id).where(
         accounts.c.case_id == file.id,
         accounts.c.system == system,
-        accounts.c.decision == REJECTED,
+        sa.or_(
+            accounts.c.decision == REJECTED,
+            sa.and_(accounts.c.decision == CANDIDATE, accounts.c.confidence == SURE),
+        ),
     )
     return frozenset(file.connection.scalars(query))
+
+
+def doubt(file: CaseFile, system: str, native_id: str) -> bool:
+    """Make a rejected account that now matches for sure a candidate again, once.
+
+    The person did not know what the system knows now. Who says no to a sure match has the last
+    word.
+    """
+    doubted = file.connection.execute(
+        sa.update(accounts)
+        .where(
+            accounts.c.case_id == file.id,
+            accounts.c.system == system,
+            accounts.c.native_id == native_id,
+            accounts.c.decision == REJECTED,
+            accounts.c.confidence < SURE,
+        )
+        .values(decision=CANDIDATE, confidence=SURE)
+    )
+    return doubted.rowcount == 1
 
 
 @dataclass(frozen=True, slots=True)
