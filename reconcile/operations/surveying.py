@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING
 from connectors.contract import Account, Credential, Holding, HoldingState, Reading, kind
 from policies.dispose import dispose
 from reconcile.closure import satisfied
+from reconcile.estate import PROTECTED
 from reconcile.facts import QuestionKind, Step
-from reconcile.operations.run import PROTECTED, Again, Closing, Finished, Run
+from reconcile.operations.run import Again, Closing, Finished, Run
 from reconcile.policy_book import policy_of
 from reconcile.store.holding_rows import (
-    CANDIDATE,
     SURE,
     complete_snapshots,
-    decide_account,
+    doubt,
     forget_survey,
     load_accounts,
     load_holdings,
-    rejected,
     store_accounts,
     store_holdings,
     store_survey,
+    strangers,
 )
 from reconcile.store.instants import instant_or_none
 from reconcile.store.operation_rows import load_operations, reopen
@@ -54,15 +54,13 @@ def verify(run: Run) -> Closing:
 
 
 def _read_all(run: Run, credential: Credential) -> Closing:
-    subject, known, strangers = run.transact(lambda file: _known(file, run.system_name))
+    subject, known, others = run.transact(lambda file: _known(file, run.system_name))
     connector = run.connect(credential)
     try:
         found = run.read(lambda: connector.find(subject))
         sure = [each for each in found.items if each.confidence == SURE]
         theirs = {each.native_id: each for each in (*known, *sure)}
-        theirs = {
-            native_id: each for native_id, each in theirs.items() if native_id not in strangers
-        }
+        theirs = {name: each for name, each in theirs.items() if name not in others}
         holdings = _survey_each(run, connector, tuple(theirs.values()))
     finally:
         connector.close()
@@ -72,7 +70,7 @@ def _read_all(run: Run, credential: Credential) -> Closing:
 
 
 def _known(file: CaseFile, system: str) -> tuple[Subject, tuple[Account, ...], frozenset[str]]:
-    return file.person.subject, load_accounts(file, system), rejected(file, system)
+    return file.person.subject, load_accounts(file, system), strangers(file, system)
 
 
 def _survey_each(
@@ -121,30 +119,35 @@ def _surveyed(
     store_holdings(file, system, reading.items, whole=read)
     complete_snapshots(file, system, reading.items)
     if read:
-        _drop_moot_question(file, system)
+        _drop_moot_question(file, f"{QuestionKind.NO_ACCOUNT}/{system}", "found")
     return Finished({"accounts": _sure(found), "holdings": len(reading.items)})
 
 
 def _store_accounts(run: Run, file: CaseFile, found: Reading[Account]) -> None:
     """Keep who was found; ask again about who was rejected and matches for sure; guard the rest."""
-    system, strangers = run.system_name, rejected(file, run.system_name)
+    system, subject = run.system_name, file.person.subject
     store_accounts(file, system, found.items)
+    accepted = {each.native_id for each in load_accounts(file, system)}
     for each in found.items:
-        if each.confidence == SURE and each.native_id in strangers:
-            decide_account(file, system, each.native_id, CANDIDATE)
-            name = f"{QuestionKind.CANDIDATE}/{system}/{each.native_id}"
+        name = f"{QuestionKind.CANDIDATE}/{system}/{each.native_id}"
+        if each.confidence == SURE and doubt(file, system, each.native_id):
             ask_again(file, name, "the account now matches for sure")
-    subject = file.person.subject
+        elif each.native_id in accepted:
+            _drop_moot_question(file, name, "accept")
     if any(run.estate.guards.protects(subject, each) for each in load_accounts(file, system)):
         # Law 5: protected identities are never touched; only a change of configuration helps.
         place_hold(file, f"protected/{system}", "protected", PROTECTED, "", "guard")
 
 
-def _drop_moot_question(file: CaseFile, system: str) -> None:
-    """An account turned up: the question why there was none has its answer."""
+def _drop_moot_question(file: CaseFile, name: str, said: str) -> None:
+    """Answer what the read has answered: an account turned up, or matches for sure by now."""
     for question in load_questions(file):
-        if question.id == f"{QuestionKind.NO_ACCOUNT}/{system}" and not question.answer:
-            answer(file, question.id, "found", "survey")
+        if question.id == name and not question.answer:
+            answer(file, question.id, said, "survey")
+            control = {"kind": question.kind.value, "system": question.system}
+            file.record(
+                "question.answered", control, {"question": name, "answer": said, "by": "survey"}
+            )
 
 
 def _verified(
