@@ -18,7 +18,7 @@ from reconcile.operations.run import Again, Blind, Closing, Finished, Run
 from reconcile.policy_book import policy_of
 from reconcile.store.case_file import is_leaving
 from reconcile.store.holding_rows import load_accounts, load_holdings
-from reconcile.store.question_rows import ask, ask_again, load_questions
+from reconcile.store.question_rows import ask, ask_again, load_questions, load_reading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +76,9 @@ def _chain(run: Run, file: CaseFile) -> tuple[tuple[Subject, ...], bool, tuple[A
         if question.kind is QuestionKind.NO_SUCCESSOR and question.answer
         if question.system == run.system_name
     ]
-    told = person.chain or _unread(person.successor, person.employment.manager)
+    told = person.chain
+    if load_reading(file) is None:  # once HR has been read, who is not in its chain does not stay
+        told += _unread(*_unknown(person))
     policy, today = policy_of(file, run.estate), file.now.date()
     told = _in_policy_order(person, policy, told)
     needed = any(
@@ -101,6 +103,14 @@ def _in_policy_order(
         if subject.employment_id in named.get(role, ())
     )
     return tuple(dict.fromkeys(ordered))
+
+
+def _unknown(person: Person) -> tuple[str, ...]:
+    """List who was named and of whom nobody has told us more than the id."""
+    known = {each.employment_id for each in person.chain}
+    known |= {mail for each in person.chain for mail in each.emails}
+    named = (person.successor, person.employment.manager)
+    return tuple(each for each in named if each not in known)
 
 
 def _unread(*ids: str) -> tuple[Subject, ...]:
