@@ -57,6 +57,10 @@ def abilities_of(connector: Connector) -> frozenset[Step]:
     return frozenset(step for step, claim in _ABILITIES.items() if isinstance(connector, claim))
 
 
+PROTECTED: Final = "a protected identity"
+"""Why a case is held, or a run stopped, that is about somebody whom :class:`Guards` protects."""
+
+
 @dataclass(frozen=True, slots=True)
 class Guards:
     """Guards that are on from the first day (Law 5).

@@ -26,6 +26,7 @@ from policies.access_end import (
 from policies.fields import Facts
 from reconcile.case import CaseState
 from reconcile.errors import NotAllowed
+from reconcile.estate import PROTECTED
 from reconcile.event import OPENS, Action, Person, TerminationEvent
 from reconcile.facts import HR, OperationState, QuestionKind, Step
 from reconcile.policy_book import choose, policy_of, store_policy
@@ -272,7 +273,7 @@ class Reception:
     def _first_guards(self, file: CaseFile, event: TerminationEvent, wrong: str) -> None:
         if self.estate.guards.protects(event.person.subject):
             # Law 5: protected identities are never touched.
-            place_hold(file, "protected", "protected", "a protected identity", "", "guard")
+            place_hold(file, "protected", "protected", PROTECTED, "", "guard")
         if wrong:
             place_hold(file, "policy", "policy", wrong, "", "guard")
 

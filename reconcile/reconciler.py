@@ -14,6 +14,7 @@ import structlog
 
 from reconcile.case import FINAL, CaseState
 from reconcile.errors import PolicyLost
+from reconcile.estate import PROTECTED
 from reconcile.facts import OperationState, Step
 from reconcile.plan import Decision, decide, plan_hash
 from reconcile.policy_book import policy_of
@@ -72,7 +73,7 @@ class Reconciler:
     def _pass(self, connection: sa.Connection, case_id: str, lost: frozenset[str]) -> None:
         file = open_file(connection, case_id, self.archive, self.estate.clock())
         self._count_lost(file, lost)
-        self._lift_protection(file)
+        self._follow_protection(file)
         self.follow(file)
 
     def follow(self, file: CaseFile) -> None:
@@ -107,17 +108,18 @@ class Reconciler:
     def _facts(self, file: CaseFile) -> CaseFacts:
         return load_facts(file, self.estate, policy_of(file, self.estate))
 
-    def _lift_protection(self, file: CaseFile) -> None:
+    def _follow_protection(self, file: CaseFile) -> None:
         """A protected identity is held by configuration alone, so configuration alone lets go."""
         standing = [hold for hold in load_holds(file) if hold.kind == "protected"]
-        if not standing or file.row["closing_at"] is not None:
+        guards, closing = self.estate.guards, file.row["closing_at"] is not None
+        if not (standing or guards.protected) or (closing and file.state is not CaseState.CLOSED):
             return
         subject = file.person.subject
         accounts = [each for name in self.estate.systems for each in load_accounts(file, name)]
-        guards = self.estate.guards
-        if guards.protects(subject) or any(guards.protects(subject, each) for each in accounts):
-            return
-        for hold in standing:
+        protected = guards.protects(subject) or any(guards.protects(subject, a) for a in accounts)
+        if protected and not standing:
+            place_hold(file, "protected", "protected", PROTECTED, "", "guard")
+        for hold in standing if not protected else ():
             end_hold(file, hold.id)
             file.record("hold.ended", {"kind": hold.kind, "why": "no longer protected"})
 

@@ -7,10 +7,11 @@ fencing token; all calls to the outside go after :meth:`Run.guard`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from connectors.contract import gather
 from connectors.faults import Transient
+from reconcile.estate import PROTECTED
 from reconcile.facts import Step
 from reconcile.store.case_file import open_file
 from reconcile.store.operation_rows import fence
@@ -55,9 +56,6 @@ class Closing:
     """
 
     judge: Callable[[CaseFile], Finished | Again]
-
-
-PROTECTED: Final = "a protected identity"
 
 
 class Stopped(Exception):
