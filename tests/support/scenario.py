@@ -19,7 +19,8 @@ import pyrage
 from connectors.contract import Credential, Kind, Page, Probe, Subject
 from connectors.hr.contract import Employment as HrEmployment
 from connectors.hr.contract import EmploymentReading, EmploymentStatus, Existence
-from connectors.memory import MemoryWorld, Settings, open_connector
+from connectors.memory import MemoryWorld, Settings
+from connectors.memory.connector import MemoryConnector
 from connectors.vaults.age import new_case_identity
 from connectors.vaults.folder import FolderSettings, open_vault
 from policies.access_end import CivilDates
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from policies.load import Source
+    from reconcile.views import CaseView
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 
@@ -152,6 +154,7 @@ class Scenario:
     archive: Archive
     desk: Desk
     sequencer: Sequencer
+    world_name: str
     counter: Iterator[int] = field(default_factory=itertools.count)
 
     @property
@@ -174,6 +177,11 @@ class Scenario:
         """Configure something anew."""
         self.estate = replace(self.estate, **values)
         self.desk.estate = self.estate
+
+    def connect_through(self, make: type[MemoryConnector]) -> None:
+        """Speak to the same world through another connector: one with a gap, or one that lies."""
+        system = memory_system("directory", self.world_name, self.clock, make)
+        self.change_estate(systems={"directory": system})
 
     def receive(self, action: Action = Action.IMMEDIATE, **values: Any) -> str:
         """Send an event about the leaver; returns the id of the case."""
@@ -247,6 +255,47 @@ class Scenario:
             self.jobs.wakes[case_id, f"published/{next(self.counter)}"] = None
         return bool(moved)
 
+    def finish(self, case_id: str) -> CaseView:
+        """Let a case that is due run to its end; a person says that the employment ends."""
+        self.settle(until=self.clock() + timedelta(minutes=10))
+        self.answer_all(case_id, confirm_termination="ends", duty="done")
+        self.settle(until=self.clock() + timedelta(hours=3))
+        return self.desk.case(case_id)
+
+    def account_state(self, account_id: str) -> str:
+        """Say whether somebody can sign in with an account: live, contained, or gone."""
+        row: Any = self.world.state(account_id).get(f"account.person|{account_id}")
+        return str(row["state"]) if row else "gone"
+
+    def awaken(self, account_id: str) -> None:
+        """Let an administrator switch on everything of an account, behind our back."""
+        with self.world.writing() as world:
+            world.execute("UPDATE holdings SET state = 'live' WHERE account_id = ?", (account_id,))
+
+    def number(self, account_id: str, employee_number: str) -> None:
+        """Let the directory learn an account's HR number."""
+        with self.world.writing() as world:
+            world.execute(
+                "INSERT INTO matches VALUES (?, 'employee_number', ?)",
+                (account_id, employee_number),
+            )
+
+    def open_questions(self, case_id: str) -> list[str]:
+        """List the kinds of what waits for a person."""
+        return [each.kind for each in self.desk.case(case_id).questions if not each.answer]
+
+    def standing_holds(self, case_id: str) -> list[str]:
+        """List the kinds of the holds that nobody has released."""
+        return [each.kind for each in self.desk.case(case_id).holds if not each.released]
+
+    def release_all(self, case_id: str, *people: str) -> None:
+        """Let these people release every standing hold, seeing the present plan."""
+        for person in people:
+            view = self.desk.case(case_id)
+            for hold in view.holds:
+                if not hold.released:
+                    self.desk.release(case_id, hold.id, view.plan_hash, principal=person)
+
     def answer_all(self, case_id: str, **said: str) -> None:
         """Answer every open question, by its kind."""
         for question in self.desk.case(case_id).questions:
@@ -254,12 +303,18 @@ class Scenario:
                 self.desk.answer(case_id, question.id, said[question.kind], principal="pat")
 
 
-def memory_system(name: str, world_name: str, clock: TurnedClock, **settings: Any) -> System:
-    """Configure a memory world as a system."""
+def memory_system(
+    name: str,
+    world_name: str,
+    clock: TurnedClock,
+    make: type[MemoryConnector] = MemoryConnector,
+    **settings: Any,
+) -> System:
+    """Configure a memory world as a system, spoken to through connectors of class ``make``."""
     configured = Settings(world=world_name, **settings)
 
     def connect(credential: Credential) -> Any:
-        return open_connector(name, configured, credential, clock)
+        return make(name, configured, credential, clock)
 
     connector = connect(Credential.ACT)
     return System(name, connect, connector.card(), abilities_of(connector))
@@ -307,7 +362,7 @@ def scenario(
     desk = Desk(database, estate, jobs, archive, signer.verifier)
     sequencer = Sequencer(database, signer, clock, folder / "published", folder / "anchor")
     try:
-        yield Scenario(database, clock, world, estate, jobs, archive, desk, sequencer)
+        yield Scenario(database, clock, world, estate, jobs, archive, desk, sequencer, world_name)
     finally:
         database.close()
         MemoryWorld.forget(world_name)
