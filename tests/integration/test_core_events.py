@@ -191,7 +191,7 @@ def test_a_pointer_that_nobody_can_read_is_refused(core: Scenario) -> None:
 
 
 def test_hr_is_asked_daily_and_right_before_revoke(told: Scenario) -> None:
-    """Law 7: while the case waits, and again in the ten minutes before the first irreversible step."""
+    """Law 7: while the case waits, and in the ten minutes before the first irreversible step."""
     hire(told.world)
     case_id = told.receive(Action.SCHEDULED, last_day=DECEMBER)
     told.settle()
