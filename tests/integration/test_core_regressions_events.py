@@ -7,23 +7,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from connectors.contract import Account, Credential, Holding
 from connectors.hr.contract import EmploymentDates, EmploymentStatus
-from connectors.memory.connector import MemoryConnector
 from policies.access_end import CivilDates
 from reconcile.case import CaseState
 from reconcile.event import Action
+from reconcile.facts import Step
+from reconcile.operations.runner import OperationRunner
 from tests.support.scenario import Scenario, hire, scenario
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from connectors.contract import Page
+    from reconcile.operations.run import Run
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -152,26 +152,25 @@ def test_a_rehire_holds_the_case_where_no_hr_can_be_asked(core: Scenario) -> Non
     assert (core.account_state(leaver), state(core, case_id)) == ("live", CaseState.HELD)
 
 
-def test_an_end_that_moves_between_gate_and_write_stops_the_write(core: Scenario) -> None:
+def test_an_end_that_moves_between_gate_and_write_stops_the_write(
+    core: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Law 5: the leave to write was for another date; an event in that instant is not too late."""
     leaver, _ = hire(core.world)
     moved: list[str] = []
+    step = OperationRunner._step
 
-    class Interrupted(MemoryConnector):
-        """Takes an event in while the containing operation reads."""
+    def interrupted(self: OperationRunner, run: Run, *work: Any) -> Any:
+        """Let the event come once, after the gate of containment was passed."""
+        if run.step is Step.CONTAIN and not moved:
+            moved.append(core.receive(Action.RESCHEDULED, last_day=date(2026, 12, 24)))
+        return step(self, run, *work)
 
-        def survey(self, account: Account) -> Iterator[Page[Holding]]:
-            """Let the event come once, after containment has begun."""
-            due = core.clock() >= datetime(2026, 11, 24, 16, 0, tzinfo=UTC)
-            if due and not moved and self._credential is Credential.ACT:
-                moved.append(core.receive(Action.RESCHEDULED, last_day=date(2026, 12, 24)))
-            return super().survey(account)
-
-    core.connect_through(Interrupted)
+    monkeypatch.setattr(OperationRunner, "_step", interrupted)
     case_id = core.receive(Action.SCHEDULED, last_day=date(2026, 11, 24))
     core.settle(until=datetime(2026, 11, 24, 17, 0, tzinfo=UTC))
     assert moved == [case_id]
-    assert core.account_state(leaver) == "live"
+    assert (core.account_state(leaver), core.standing_holds(case_id)) == ("live", [])
 
 
 def test_that_it_ends_was_said_of_one_date(core: Scenario) -> None:
