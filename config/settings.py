@@ -147,7 +147,7 @@ class Evidence(Group):
 
     origin: str = Field(min_length=1, max_length=200, pattern=r"^[^\s+]+$")
     """Name of the log, written into every checkpoint: ``example.com/deprovisioner``. Never change
-    it: a log with a new name is a new log."""
+    it: a log with a new name is a new log (``backup restore --new-log`` begins one)."""
     signing_key: Secret
     """Ed25519 signing key (``PRIVATE+KEY+...``), by reference; ``deprovisioner keys init`` makes
     it. Its name must be the origin."""

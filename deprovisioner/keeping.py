@@ -7,16 +7,28 @@ only while nothing runs. Keys leave this machine encrypted with age, never in th
 from __future__ import annotations
 
 import json
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import pyrage
 
 from config.settings import Settings
-from deprovisioner.initialise import SEALING_KEY, SIGNING_KEY, write_all
-from deprovisioner.wiring import open_signer, read_sealing_key
-from reconcile.store import embedded
+from deprovisioner.initialise import SEALING_KEY, SECRETS, SIGNING_KEY, write_all
+from deprovisioner.wiring import Origins, open_signer, read_sealing_key
+from reconcile.evidence.audit import CHECKPOINT
+from reconcile.evidence.checkpoint import Checkpoint
+from reconcile.evidence.errors import NotVerified
+from reconcile.evidence.keys import VerifierKey, check_name
+from reconcile.store import embedded, migrate
+from reconcile.store.case_keys import CaseKeys
+from reconcile.store.database import Database
 from reconcile.store.errors import DatabaseMisconfigured
+from reconcile.store.evidence_log import EvidenceLog
+from reconcile.store.ledger import LedgerRolledBack, Sequencer, tree_size
+from reconcile.store.ledger_files import read_checkpoint
+from reconcile.store.ledger_renewal import Ended, renew
 
 _MOST_BYTES: Final = 64 * 1024
 _FILES: Final = (SIGNING_KEY, SEALING_KEY)
@@ -39,21 +51,135 @@ def copy_database(settings: Settings, copy: Path) -> None:
     embedded.copy_file(database_file(settings), copy)
 
 
-def put_back(settings: Settings, copy: Path) -> tuple[Path, ...]:
-    """Put a copy in place; returns where the present files went.
+@dataclass(frozen=True, slots=True)
+class PutBack:
+    """Where the files went that were there before, and the size of the log that was put in."""
 
-    The copy is read and checked completely before anything is moved. Raises
-    :class:`~reconcile.store.errors.DatabaseError` and FileNotFoundError.
+    aside: tuple[Path, ...]
+    entries: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewLog:
+    """What the operator changes so that the daemon signs a new log; see `plan_new_log`."""
+
+    origin: str
+    keys_directory: Path
+    signing_key: Path
+    publish_directory: Path
+    anchor: Path
+    old_publish_directory: Path
+
+
+def put_back(settings: Settings, copy: Path) -> PutBack:
+    """Put a copy in place, after it was read, checked and compared with what was signed.
+
+    Nothing is moved unless all of that held. Raises
+    :class:`~reconcile.store.errors.DatabaseError`, FileNotFoundError, ``CannotStart`` for keys, and
+    :class:`~reconcile.store.ledger.LedgerRefused` for a copy that is behind its anchor.
     """
+    return _exchange(settings, copy, None)
+
+
+def begin_new_log(settings: Settings, copy: Path, planned: NewLog) -> PutBack:
+    """Put a copy in place that is behind what was signed, as the beginning of a new log.
+
+    Raises as `put_back` does, and :class:`CannotKeep` when the copy is not behind: a log that can
+    go on must not be ended.
+    """
+    return _exchange(settings, copy, planned)
+
+
+def plan_new_log(settings: Settings, origin: str) -> NewLog:
+    """Choose fresh places for a log of another name. Raises :class:`CannotKeep`; writes nothing."""
+    try:
+        check_name(origin)
+    except NotVerified as error:
+        raise CannotKeep(f"--new-log: {error}") from error
+    if origin == settings.evidence.origin:
+        raise CannotKeep("a new log needs another name than the one that ended")
+    anchor = settings.anchor_path
+    keys = _fresh(_folder_of_keys(settings))
+    return NewLog(
+        origin=origin,
+        keys_directory=keys,
+        signing_key=keys / SIGNING_KEY,
+        publish_directory=_fresh(settings.publish_directory),
+        anchor=_fresh(anchor.parent) / anchor.name,
+        old_publish_directory=settings.publish_directory,
+    )
+
+
+def _folder_of_keys(settings: Settings) -> Path:
+    scheme, _, place = settings.evidence.signing_key.reference.partition(":")
+    return Path(place).parent if scheme == "file" else settings.data_directory / SECRETS
+
+
+def _fresh(folder: Path) -> Path:
+    number = 2
+    while (fresh := folder.with_name(f"{folder.name}-{number}")).exists():
+        number += 1
+    return fresh
+
+
+def _exchange(settings: Settings, copy: Path, planned: NewLog | None) -> PutBack:
     database = database_file(settings)
     database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     incoming = database.with_name(f"{database.name}.incoming")
-    incoming.unlink(missing_ok=True)
+    _forget(incoming)
     with embedded.owned(database):
-        embedded.copy_file(copy, incoming)
-        aside = tuple(_move_aside(database))
-        incoming.rename(database)
-    return aside
+        try:
+            embedded.copy_file(copy, incoming)
+            entries = _judge(settings, incoming, planned)
+            aside = tuple(_move_aside(database))
+            incoming.rename(database)
+        finally:
+            _forget(incoming)
+    return PutBack(aside, entries)
+
+
+def _judge(settings: Settings, incoming: Path, planned: NewLog | None) -> int:
+    """Upgrade the copy and compare it with the anchor; the present database is not touched."""
+    signer, sealing_key = open_signer(settings), read_sealing_key(settings)
+    origins = Origins()
+    with closing(Database.open(f"sqlite:///{incoming}")) as database:
+        migrate.upgrade(database)
+        sequencer = Sequencer(
+            database, signer, origins.clock, settings.publish_directory, settings.anchor_path
+        )
+        if planned is None:
+            sequencer.check_anchor()
+        else:
+            _refuse_if_sound(sequencer)
+            keys = CaseKeys(sealing_key, origins.clock, origins.token_bytes)
+            ended = Ended(signer.verifier, _signed(settings, signer.verifier))
+            with database.begin() as connection:
+                evidence = EvidenceLog(keys, origins.token_bytes)
+                renew(connection, evidence, ended, planned.origin, origins.clock)
+        with database.connect() as connection:
+            return tree_size(connection)
+
+
+def _refuse_if_sound(sequencer: Sequencer) -> None:
+    try:
+        sequencer.check_anchor()
+    except LedgerRolledBack:
+        return
+    raise CannotKeep("the copy holds everything that was signed: restore it without --new-log")
+
+
+def _signed(settings: Settings, key: VerifierKey) -> Checkpoint | None:
+    """The newest checkpoint of the log that ended, as anchor and published folder have it."""
+    known = []
+    for path in (settings.anchor_path, settings.publish_directory / CHECKPOINT):
+        with suppress(NotVerified):  # somebody else's file says nothing about our log
+            known.append(read_checkpoint(path, key))
+    return max((each for each in known if each), key=lambda each: each.size, default=None)
+
+
+def _forget(incoming: Path) -> None:
+    for suffix in ("", "-wal", "-shm", ".lock"):
+        incoming.with_name(incoming.name + suffix).unlink(missing_ok=True)
 
 
 def _move_aside(database: Path) -> list[Path]:

@@ -96,8 +96,8 @@ class Clock:
     """Writes instants in one civil time zone, and says which."""
 
     def __init__(self, time_zone: str) -> None:
-        self.time_zone = time_zone
-        self._zone = ZoneInfo(time_zone)
+        self.time_zone = time_zone or "UTC"  # an immediate case may have no zone at all
+        self._zone = ZoneInfo(self.time_zone)
 
     def full(self, at: datetime) -> str:
         """``Wed 25 Nov 2026, 00:00:00``."""

@@ -5,6 +5,8 @@ docs/operations/database.md says what must be kept apart and what a restore cann
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +15,6 @@ import typer
 from deprovisioner import keeping
 from deprovisioner.cli.exits import CommandFailed, Exit
 from deprovisioner.cli.files import write_new
-from deprovisioner.cli.roads import house_at_rest
 from deprovisioner.cli.shell import Shell, command, group
 from deprovisioner.client import listens
 from deprovisioner.wiring import CannotStart
@@ -47,34 +48,83 @@ def database(shell: Shell, copy: Copy) -> None:
 
 
 @command(app)
-def restore(shell: Shell, copy: Copy) -> Exit:
+def restore(
+    shell: Shell,
+    copy: Copy,
+    *,
+    new_log: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="No newer copy exists: end the present log, and begin one of this name.",
+        ),
+    ] = "",
+) -> None:
     """Put a copy of the embedded database in place of the present one, with the daemon stopped.
 
-    The present files are kept beside it. The copy is then opened, upgraded, and compared with the
-    anchor: exit code 1 when more was signed already than the copy knows.
+    The copy is compared with the anchor first: exit code 1, and nothing was touched, when more was
+    signed already than the copy knows. Otherwise the present files are kept beside it.
     """
     settings = shell.settings()
     if listens(settings.socket_path):
         message, advice = "the daemon is running", "stop it first: systemctl stop deprovisioner"
         raise CommandFailed(Exit.REFUSED, message, advice)
-    try:
-        aside = keeping.put_back(settings, copy)
-    except FileNotFoundError as error:
-        raise CommandFailed(Exit.UNREADABLE, f"{copy} is not there") from error
-    except DatabaseInUse as error:
-        raise CommandFailed(Exit.REFUSED, str(error), "nothing was changed") from error
-    except DatabaseError as error:
-        raise CommandFailed(Exit.UNREADABLE, str(error), "nothing was changed") from error
-    with house_at_rest(settings) as house:
-        try:
-            house.sequencer.check_anchor()
-        except LedgerRefused as error:
-            advice = "the daemon will not start on it: restore a newer copy"
-            raise CommandFailed(Exit.NO, str(error), advice) from error
-    kept = [str(path) for path in aside]
+    with _nothing_changed(copy):
+        if not new_log:
+            done, planned = keeping.put_back(settings, copy), None
+        else:
+            planned = keeping.plan_new_log(settings, new_log)
+            done = keeping.begin_new_log(settings, copy, planned)
+    kept = [str(path) for path in done.aside]
     words = f"restored; what was there is kept as {', '.join(kept)}" if kept else "restored"
-    shell.done({"restored": str(copy), "kept": kept}, words)
-    return Exit.OK
+    said: dict[str, object] = {"restored": str(copy), "kept": kept, "entries": done.entries}
+    if planned is not None:
+        said["new_log"] = planned
+        words = "\n".join((words, "", *_next_steps(shell, planned)))
+    shell.done(said, words)
+
+
+@contextmanager
+def _nothing_changed(copy: Path) -> Iterator[None]:
+    """Turn what stops a restore into words: every one of them comes before anything is moved."""
+    unchanged = "nothing was changed"
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise CommandFailed(Exit.UNREADABLE, f"{copy} is not there", unchanged) from error
+    except DatabaseInUse as error:
+        raise CommandFailed(Exit.REFUSED, str(error), unchanged) from error
+    except DatabaseError as error:
+        raise CommandFailed(Exit.UNREADABLE, str(error), unchanged) from error
+    except LedgerRefused as error:
+        advice = (
+            f"{unchanged}: restore a newer copy; only where none exists, begin a new log with "
+            "--new-log NAME (docs/operations/database.md)"
+        )
+        raise CommandFailed(Exit.NO, str(error), advice) from error
+    except keeping.CannotKeep as error:
+        raise CommandFailed(Exit.REFUSED, str(error), unchanged) from error
+    except CannotStart as error:
+        advice = f"{unchanged}; 'backup restore-keys' puts keys back"
+        raise CommandFailed(Exit.SETUP, str(error), advice) from error
+
+
+def _next_steps(shell: Shell, planned: keeping.NewLog) -> tuple[str, ...]:
+    make = f"deprovisioner keys init --signing-only --origin {planned.origin}"
+    return (
+        "The old log has ended. Before the next start:",
+        f"  1. {make} --directory {planned.keys_directory}",
+        "     It prints the new key: give it to your auditor, by another road than bundles.",
+        f"  2. In {shell.config}, change these four lines below evidence, and no other:",
+        f"       origin: {planned.origin}",
+        f"       signing_key: file:{planned.signing_key}",
+        f"       publish_directory: {planned.publish_directory}",
+        f"       anchor: {planned.anchor}",
+        "     sealing_key stays as it is: it opens the cases that are there.",
+        f"  3. Keep {planned.old_publish_directory} for your auditors: it is what is left of the",
+        "     old log, and old bundles verify under the old key for ever.",
+        "  4. deprovisioner serve",
+    )
 
 
 @command(app)

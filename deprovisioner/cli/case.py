@@ -14,16 +14,15 @@ from rich.live import Live
 
 from connectors.contract import Stage
 from deprovisioner.cli import tables
-from deprovisioner.cli.exits import CommandFailed, Exit
+from deprovisioner.cli.exits import Exit
+from deprovisioner.cli.naming import CaseId, found
 from deprovisioner.cli.shapes import CasePage, PlacedHold
 from deprovisioner.cli.shell import OPERATOR, Shell, command, console, group
-from deprovisioner.client import Client
 from deprovisioner.progress import Teller, picture
 from reconcile.case import FINAL
 from reconcile.views import CaseView
 
 app = group("Look at cases and decide about them.")
-CaseId = Annotated[str, typer.Argument(help="The id of a case, or an employment id.")]
 _LOOK: Final = 0.5
 
 
@@ -40,8 +39,8 @@ def list_cases(
     """List cases, newest first."""
     with shell.door(OPERATOR) as api:
         query: dict[str, Any] = {"open_only": open_only, "limit": limit}
-        found = api.get("/v1/cases", CasePage, **query, employment_id=employment)
-    shell.say(found, lambda screen: tables.cases(screen, found["cases"]))
+        page = api.get("/v1/cases", CasePage, **query, employment_id=employment)
+    shell.say(page, lambda screen: tables.cases(screen, page["cases"]))
 
 
 @command(app)
@@ -50,7 +49,7 @@ def show(shell: Shell, case: CaseId) -> Exit:
     from deprovisioner.wiring import utc_now  # noqa: PLC0415 - costs half a second
 
     with shell.door(OPERATOR) as api:
-        view = api.get(f"/v1/cases/{_found(api, case)}", CaseView)
+        view = api.get(f"/v1/cases/{found(api, case)}", CaseView)
     shell.say(view, lambda screen: tables.case(screen, view, utc_now()))
     return _verdict(view)
 
@@ -68,7 +67,7 @@ def watch(
     last view.
     """
     with shell.door(OPERATOR) as api:
-        case_id = _found(api, case)
+        case_id = found(api, case)
         with _display(shell) as show_view:
             while True:
                 view = api.get(f"/v1/cases/{case_id}", CaseView)
@@ -110,7 +109,7 @@ def hold(
 ) -> None:
     """Stop every write of a case until somebody releases it."""
     with shell.door(OPERATOR) as api:
-        path = f"/v1/cases/{_found(api, case)}/holds"
+        path = f"/v1/cases/{found(api, case)}/holds"
         held = api.post(path, {"reason": reason}, PlacedHold)
     shell.done(held, f"held: {held['hold_id']}")
 
@@ -127,7 +126,7 @@ def release(
     A tripped brake needs two different people.
     """
     with shell.door() as api:
-        case_id = _found(api, case)
+        case_id = found(api, case)
         path = f"/v1/cases/{case_id}/holds/{quote(hold_id, safe='/')}/release"
         api.command(path, {"bound_to": plan})
         view = api.get(f"/v1/cases/{case_id}", CaseView)
@@ -146,7 +145,7 @@ def approve(
 ) -> None:
     """Approve a stage for exactly the plan that you looked at. Needs your own token."""
     with shell.door() as api:
-        path = f"/v1/cases/{_found(api, case)}/approvals"
+        path = f"/v1/cases/{found(api, case)}/approvals"
         api.command(path, {"stage": stage.value, "bound_to": plan})
     shell.done({"approved": stage.value}, f"approved: {stage.value}")
 
@@ -159,7 +158,7 @@ def retry(
 ) -> None:
     """Try an operation again at once instead of waiting."""
     with shell.door(OPERATOR) as api:
-        api.command(f"/v1/cases/{_found(api, case)}/operations/{operation}/retry")
+        api.command(f"/v1/cases/{found(api, case)}/operations/{operation}/retry")
     shell.done({"retried": operation}, "it is tried again now")
 
 
@@ -172,21 +171,9 @@ def answer(
 ) -> None:
     """Answer a question, or confirm with 'done' that a duty was done."""
     with shell.door(OPERATOR) as api:
-        path = f"/v1/cases/{_found(api, case)}/questions/{quote(question, safe='/')}"
+        path = f"/v1/cases/{found(api, case)}/questions/{quote(question, safe='/')}"
         api.command(path, {"answer": said})
     shell.done({"answered": question}, "answered")
-
-
-def _found(api: Client, word: str) -> str:
-    """The id of the case that a word names: an id, an employment, or the newest of all."""
-    if word.startswith("C-"):
-        return quote(word, safe="")
-    query: dict[str, Any] = {"employment_id": word} if word else {"limit": 1}
-    cases = api.get("/v1/cases", CasePage, **query)["cases"]
-    if not cases:
-        message = "this employment has no case" if word else "there is no case"
-        raise CommandFailed(Exit.UNKNOWN, message, "'deprovisioner case list' shows the cases")
-    return cases[0].id
 
 
 def _verdict(view: CaseView) -> Exit:

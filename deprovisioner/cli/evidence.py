@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import quote
 
 import typer
 from rich.console import Console
@@ -82,16 +81,17 @@ def _say(shell: Shell, found: VerifiedBundle) -> None:
 @command(app)
 def export(
     shell: Shell,
-    case: Annotated[str, typer.Argument(help="The id of the case.")],
+    case: Annotated[str, typer.Argument(help="The id of a case, or an employment id.")],
     out: Annotated[Path, typer.Option(help="The file to write; never overwritten.")] = Path(
         "bundle.zip"
     ),
 ) -> None:
     """Write the bundle of a case, which an auditor verifies offline. It names the person."""
     from deprovisioner.cli.files import write_new  # noqa: PLC0415 - verify stays light
+    from deprovisioner.cli.naming import found  # noqa: PLC0415 - the same
 
     with shell.door(OPERATOR) as api:
-        write_new(out, api.download(f"/v1/cases/{quote(case, safe='')}/bundle"))
+        write_new(out, api.download(f"/v1/cases/{found(api, case)}/bundle"))
     shell.done({"bundle": str(out)}, f"written: {out}")
 
 

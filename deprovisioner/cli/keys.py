@@ -20,7 +20,12 @@ app = group("Make keys, show their public halves.")
 def init(
     shell: Shell,
     origin: Annotated[str, typer.Option(help="Name of the log: example.com/deprovisioner.")],
+    *,
     directory: Annotated[Path, typer.Option(help="Folder of the secret files.")] = Path("secrets"),
+    signing_only: Annotated[
+        bool,
+        typer.Option("--signing-only", help="For a new log over cases that are there already."),
+    ] = False,
 ) -> None:
     """Make a signing key and a sealing key as files of mode 0600. Overwrites nothing.
 
@@ -32,10 +37,10 @@ def init(
         raise CommandFailed(Exit.UNREADABLE, f"--origin: {error}") from error
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        initialise.write_all(
-            {directory / initialise.SIGNING_KEY: keys.signing_key,
-             directory / initialise.SEALING_KEY: keys.sealing_key}
-        )  # fmt: skip
+        made = {directory / initialise.SIGNING_KEY: keys.signing_key}
+        if not signing_only:  # the cases that are there open with the sealing key they have
+            made[directory / initialise.SEALING_KEY] = keys.sealing_key
+        initialise.write_all(made)
     except FileExistsError as error:
         message = f"{error.filename} is there already and is not overwritten"
         advice = "a log with a new key is a new log; keep the old one for its bundles"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import quote
 
 import typer
 
 from deprovisioner import report
 from deprovisioner.cli.exits import CommandFailed, Exit
 from deprovisioner.cli.files import write_new
+from deprovisioner.cli.naming import CaseId, found
 from deprovisioner.cli.shell import OPERATOR, Shell, command, group
 from deprovisioner.client import Client, Problem
 from deprovisioner.wiring import CannotStart, open_signer, utc_now
@@ -26,7 +26,7 @@ app = group("Write the report of a case.")
 @command(app)
 def person(
     shell: Shell,
-    case: Annotated[str, typer.Argument(help="The id of the case.")],
+    case: CaseId,
     out: Annotated[Path, typer.Option(help="The file to write; never overwritten.")] = Path(
         "report.html"
     ),
@@ -35,8 +35,8 @@ def person(
 
     The bundle is fetched and verified first; an open case is reported as open.
     """
-    path = f"/v1/cases/{quote(case, safe='')}"
     with shell.door(OPERATOR) as api:
+        path = f"/v1/cases/{found(api, case)}"
         view = api.get(path, CaseView)
         records = api.get(f"{path}/records", tuple[RecordView, ...])
         evidence = _evidence(shell, api, f"{path}/bundle")

@@ -122,6 +122,11 @@ def published_size(connection: sa.Connection) -> int:
     return newest.size if newest else 0
 
 
+def tree_size(connection: sa.Connection) -> int:
+    """How many entries have a place in the log, published or not."""
+    return _read_tree(connection)[0]
+
+
 def oldest_pending_age(connection: sa.Connection, now: datetime) -> float:
     """Seconds that the oldest entry has waited for its place; 0 when none waits. Alert above 60."""
     oldest = connection.execute(sa.select(sa.func.min(schema.pending.c.at))).scalar()
@@ -245,8 +250,8 @@ class Sequencer:
         if anchored.size > size:
             raise LedgerRolledBack(
                 f"the database holds {size} entries, but {anchored.size} were already signed: it "
-                "was rolled back (restored backup, lost failover). Restore a newer copy; signing "
-                "now would tell a second story"
+                "was rolled back (restored backup, lost failover). Signing now would tell a second "
+                "story: restore a newer copy, or begin a new log (docs/operations/database.md)"
             )
         try:
             root = tiled_tree(connection, anchored.size).root()

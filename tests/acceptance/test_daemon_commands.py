@@ -212,19 +212,80 @@ def test_a_backup_beside_a_running_daemon(rig: Rig, tmp_path: Path) -> None:
     assert "running" in restored.err
 
 
-def test_it_drains_and_an_older_copy_is_seen(rig: Rig, tmp_path: Path) -> None:
-    """SIGTERM ends it with 0; a copy from before later records is refused by the anchor."""
-    copy = tmp_path / "old.db"
-    assert rig.run(None, "backup", "database", copy).code == Exit.OK
-    before = rig.run(None, "evidence", "checkpoint", "--json").json["size"]
-    opened = rig.run(Role.OPERATOR, "terminate", "E-1060", "--last-day", "2031-12-18")
-    assert opened.code == Exit.OK, opened.err
-    wait_until(lambda: rig.run(None, "evidence", "checkpoint", "--json").json["size"] > before, 30)
+def test_it_drains_and_an_older_copy_becomes_a_new_log(rig: Rig, tmp_path: Path) -> None:
+    """The steps of docs/operations/database.md, as an operator walks them.
 
+    An older copy is refused and nothing is touched; with --new-log it goes in, what is printed is
+    done, and the daemon starts: old cases go on and prove themselves under the new key.
+    """
+    copy, config = tmp_path / "old.db", rig.stage.config
+    opened = rig.run(Role.OPERATOR, "terminate", "E-1061", "--last-day", "2031-12-18", "--json")
+    wait_until(lambda: _plan_of_a_surveyed(rig, opened.json["case_id"]), 30)
+    assert rig.run(None, "backup", "database", copy).code == Exit.OK
+    before = _signed_size(rig)
+    assert rig.run(Role.OPERATOR, "terminate", "E-1060", "--last-day", "2031-12-18").code == Exit.OK
+    wait_until(lambda: _signed_size(rig) > before, 30)
     rig.daemon.process.send_signal(signal.SIGTERM)
     assert rig.daemon.process.wait(timeout=60) == 0
-    restored = rig.run(None, "backup", "restore", copy, "--json")
+    size = _signed_size(rig)
 
-    assert restored.code == Exit.NO
-    assert "rolled back" in json.loads(restored.err)["error"]
-    assert rig.run(None, "serve").code == Exit.SETUP  # and a daemon does not continue on it
+    refused = rig.run(None, "backup", "restore", copy, "--json")
+    kept = rig.run(Role.AUDITOR, "case", "show", "E-1060")
+    ended = rig.run(None, "backup", "restore", copy, "--new-log", "example.com/second", "--json")
+    unfinished = rig.run(None, "serve")
+
+    assert refused.code == Exit.NO
+    assert "rolled back" in json.loads(refused.err)["error"]
+    assert "nothing was changed" in json.loads(refused.err)["advice"]
+    assert "E-1060" in kept.out
+    assert ended.code == Exit.OK, ended.err
+    assert unfinished.code == Exit.SETUP  # the old log is not continued by accident
+    vkey = _as_told(config, ended.json["new_log"])
+    log = tmp_path / "second.log"
+    with running_daemon(config, rig.stage.settings.socket_path, log):
+        case = opened.json["case_id"]
+        assert rig.run(Role.AUDITOR, "case", "show", "E-1060").code == Exit.UNKNOWN
+        assert rig.run(Role.OPERATOR, "rescind", "E-1061").code == Exit.OK
+        assert rig.run(Role.AUDITOR, "case", "watch", case).code == Exit.NO
+        _proven_under(rig, vkey, "E-1061", tmp_path)
+        _proven_under(rig, vkey, "E-1042", tmp_path)
+    with closing(sqlite3.connect(rig.stage.settings.data_directory / "deprovisioner.db")) as rows:
+        query = "SELECT control FROM evidence_records WHERE type = 'log.renewed'"
+        (renewed,) = (json.loads(control) for (control,) in rows.execute(query))
+    assert renewed["old_key"] == rig.stage.vkey
+    assert (renewed["old_size"], renewed["new_origin"]) == (size, "example.com/second")
+    assert (rig.stage.settings.publish_directory / "checkpoint").exists()  # for auditors
+
+
+def _signed_size(rig: Rig) -> int:
+    return int(rig.run(None, "evidence", "checkpoint", "--json").json["size"])
+
+
+def _as_told(config: Path, told: dict[str, str]) -> str:
+    """Do what `backup restore --new-log` printed; the new key."""
+    made = process("keys", "init", "--signing-only", "--origin", told["origin"], "--directory",
+                   told["keys_directory"], "--json")  # fmt: skip
+    assert made.code == Exit.OK, made.err
+    changed = {
+        "  origin: ": told["origin"],
+        "  signing_key: ": f"file:{told['signing_key']}\n"
+        f"  publish_directory: {told['publish_directory']}\n  anchor: {told['anchor']}",
+    }
+    lines = config.read_text(encoding="utf-8").splitlines()
+    for word, value in changed.items():
+        lines = [word + value if line.startswith(word) else line for line in lines]
+    config.write_text("\n".join(lines), encoding="utf-8")
+    return str(made.json["vkey"])
+
+
+def _proven_under(rig: Rig, vkey: str, employment: str, folder: Path) -> None:
+    """The bundle of a case of the old log verifies under the key of the new one."""
+    bundle = folder / f"{employment}.zip"
+
+    def exported() -> bool:
+        return rig.run(Role.AUDITOR, "evidence", "export", employment, "--out", bundle).code == 0
+
+    wait_until(exported, 30)
+    verified = process("evidence", "verify", bundle, "--key", vkey, "--open", "--json")
+    assert verified.code == Exit.OK, verified.err
+    assert verified.json["log"] == "example.com/second"

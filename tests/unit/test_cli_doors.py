@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from config.load import load
 from deprovisioner import cli
 from deprovisioner.cli.exits import MEANING, Exit
+from deprovisioner.wiring import open_house
 from tests.support.command_line import ROOT, Line
 
 
@@ -115,6 +117,8 @@ def test_errors_are_json_when_asked(line: Line) -> None:
         (["token", "revoke", "none"], Exit.UNKNOWN),
         (["evidence", "checkpoint"], Exit.UNKNOWN),
         (["evidence", "export", "C-none"], Exit.UNKNOWN),
+        (["evidence", "export", "E-none"], Exit.UNKNOWN),
+        (["report", "person", "E-none"], Exit.UNKNOWN),
         (["no-such-command"], Exit.UNREADABLE),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
@@ -231,3 +235,90 @@ def test_help_loads_nothing_heavy() -> None:
 
     assert done.stderr == ""
     assert "demo" in done.stdout
+
+
+def _sign(config: Path) -> int:
+    """Give waiting records their places and sign them, as the daemon does; the size that it has."""
+    with open_house(load(config), at_rest=True) as house:
+        house.sequencer.integrate()
+        signed = house.sequencer.publish()
+    assert signed is not None
+    return signed.size
+
+
+def _contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*")
+            if path.is_file() and path.suffix != ".lock"}  # fmt: skip
+
+
+@pytest.fixture
+def behind(line: Line, tmp_path: Path) -> Path:
+    """A copy of the database that knows less than was signed."""
+    assert line.config is not None
+    line("terminate", "E-7", "--employee-number", "7", "--immediate")
+    _sign(line.config)
+    assert line("backup", "database", tmp_path / "copy.db").code == Exit.OK
+    line("terminate", "E-8", "--employee-number", "8", "--immediate")
+    _sign(line.config)
+    return tmp_path / "copy.db"
+
+
+def test_a_copy_that_is_behind_is_refused_before_anything_is_touched(
+    line: Line, behind: Path, tmp_path: Path
+) -> None:
+    """Exit code 1, both ways out are named, and every file is byte for byte what it was."""
+    before = _contents(tmp_path / "data")
+
+    ended = line("backup", "restore", behind)
+
+    assert ended.code == Exit.NO
+    assert "rolled back" in ended.err
+    assert "nothing was changed" in ended.err
+    assert "newer copy" in ended.err
+    assert "--new-log" in ended.err
+    assert _contents(tmp_path / "data") == before
+    cases = line("case", "list", "--json").json["cases"]
+    assert [case["employment_id"] for case in cases] == ["E-8", "E-7"]
+
+
+def test_a_new_log_is_only_begun_where_the_old_one_has_ended(
+    line: Line, behind: Path, tmp_path: Path
+) -> None:
+    """A copy that can go on, the old name and a name that is none are refused."""
+    assert line("backup", "database", tmp_path / "newest.db").code == Exit.OK
+    before = _contents(tmp_path / "data")
+
+    sound = line("backup", "restore", tmp_path / "newest.db", "--new-log", "example.com/log-2")
+    same = line("backup", "restore", behind, "--new-log", "example.com/log")
+    wrong = line("backup", "restore", behind, "--new-log", "no name")
+
+    assert [ended.code for ended in (sound, same, wrong)] == [Exit.REFUSED] * 3
+    assert "without --new-log" in sound.err
+    assert "another name" in same.err
+    assert _contents(tmp_path / "data") == before
+
+
+def test_a_signing_key_alone_leaves_the_sealing_key(line: Line, tmp_path: Path) -> None:
+    """A new log needs a new signature; its old cases open with the key they were sealed by."""
+    ended = line("keys", "init", "--signing-only", "--origin", "example.com/log-2",
+                 "--directory", tmp_path / "fresh")  # fmt: skip
+
+    assert ended.code == Exit.OK, ended.err
+    assert [path.name for path in (tmp_path / "fresh").iterdir()] == ["log-signing-key"]
+
+
+def test_an_employment_names_its_case_everywhere(line: Line, tmp_path: Path) -> None:
+    """Report and bundle take the employment id as `case show` does, also one that looks like a
+    case's.
+    """
+    assert line.config is not None
+    line("terminate", "C-7", "--employee-number", "7", "--immediate")
+    _sign(line.config)
+
+    shown = line("case", "show", "C-7", "--json")
+    exported = line("evidence", "export", "C-7", "--out", tmp_path / "bundle.zip")
+    reported = line("report", "person", "C-7", "--out", tmp_path / "report.html")
+
+    assert shown.json["summary"]["employment_id"] == "C-7"
+    assert exported.code == Exit.OK, exported.err
+    assert reported.code == Exit.OK, reported.err
