@@ -253,7 +253,7 @@ def test_a_rejected_account_that_matches_for_sure_is_asked_about_again(
     core.settle(until=core.clock() + timedelta(minutes=1))
     core.answer_all(case_id, candidate="reject", confirm_termination="ends")
     core.number(second, "1042")
-    core.settle(until=core.clock() + HOURS)
+    core.settle(until=core.clock() + timedelta(days=3))  # it is read again, and not overruled
     assert core.open_questions(case_id) == ["candidate"]
     assert core.account_state(second) == "live"
     assert core.desk.case(case_id).summary.state is not CaseState.CLOSED
