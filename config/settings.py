@@ -141,6 +141,19 @@ class Vault(Group):
     (security, legal). Their private halves stay off this machine, so that a stolen daemon cannot
     read old backups."""
 
+    @field_validator("escrow")
+    @classmethod
+    def _can_be_sealed_to(cls, escrow: tuple[str, ...]) -> tuple[str, ...]:
+        from connectors.vaults.age import is_recipient  # noqa: PLC0415 - only with a vault
+
+        for number, key in enumerate(escrow, 1):
+            if not is_recipient(key):
+                message = f"escrow key {number} is no age public key: age1 and 58 characters"
+                raise ValueError(f"{message}, as 'init' or age-keygen made it")
+        if len(set(escrow)) < len(escrow):
+            raise ValueError("the same escrow key stands here twice: name two people, or one")
+        return escrow
+
 
 class Evidence(Group):
     """The signed log of what was done."""

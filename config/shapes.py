@@ -33,6 +33,9 @@ _WORDS: Final = {
     "list_type": "a list belongs here",
     "string_pattern_mismatch": "it is not written in the form that belongs here",
     "string_too_short": "it is empty",
+    "path_type": "the path of a file or folder belongs here",
+    "time_delta_type": "a length of time belongs here, such as 30s or 2h",
+    "float_type": "a number belongs here",
 }
 
 
@@ -117,5 +120,7 @@ def _words(found: Any) -> str:  # noqa: ANN401 - pydantic's own dictionary
             words = f"it is longer than {context['max_length']} characters"
         case _:
             message = str(found["msg"]).replace("Input should be", "it must be")
+            if "<class" in message:  # a type of ours is no word for people
+                message = "it is not written in the form that belongs here"
             words = _WORDS.get(kind, message.replace("Input should", "it should"))
     return words

@@ -13,7 +13,7 @@ import secrets
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -21,7 +21,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import quote
 
+from pydantic import BaseModel, ValidationError
+
 from config.settings import Mode, Settings
+from config.shapes import complaints
 from connectors import registry
 from connectors.contract import Connector, Credential, Page, Probe
 from connectors.hr.contract import Employment, EmploymentReading, HrSource
@@ -141,7 +144,7 @@ def open_house(settings: Settings, *, at_rest: bool = False, origins: Origins = 
     :class:`~reconcile.store.errors.DatabaseError`.
     """
     _own_folder(settings.data_directory)
-    with ExitStack() as held:
+    with ExitStack() as held, _settings_fit():
         database = Database.open(database_url(settings))
         held.callback(database.close)
         migrate.upgrade(database)
@@ -169,6 +172,16 @@ def open_house(settings: Settings, *, at_rest: bool = False, origins: Origins = 
             engine=engine,
             _held=held.pop_all(),
         )
+
+
+@contextmanager
+def _settings_fit() -> Iterator[None]:
+    """Say in words what a part of ours refuses to be made of; no value is repeated (Law 10)."""
+    try:
+        yield
+    except ValidationError as error:
+        words = "; ".join(found.render() for found in complaints(error, BaseModel))
+        raise CannotStart(f"the configuration does not fit: {words}") from error
 
 
 def _own_folder(path: Path) -> None:

@@ -1,5 +1,6 @@
 """`init`, `doctor`, `keys`, `policy`: from nothing to a configuration that is right."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -204,3 +205,17 @@ def test_connectors_show_a_card(line: Line) -> None:
     assert line("connectors", "show", "nobody").code == Exit.UNKNOWN
     assert line("connectors", "list", "--json").json["configured"] == {"directory": "ldap"}
     assert line("connectors", "check", "directory").code == Exit.NO
+
+
+def test_a_mistyped_escrow_key_is_named_before_anything_starts(line: Line, tmp_path: Path) -> None:
+    """Doctor and serve end with 78 and the place in the file; it is no defect of ours."""
+    config = tmp_path / "config.yaml"
+    text = re.sub(r'escrow: \["age1', 'escrow: ["age1x', config.read_text(encoding="utf-8"))
+    config.write_text(text, encoding="utf-8")
+
+    for command in ("doctor", "serve", "plan"):
+        ended = line(command, *(["E-1"] if command == "plan" else []))
+        assert ended.code == Exit.SETUP
+        assert re.search(
+            r"config\.yaml:\d+:\d+: 'escrow': escrow key 1 is no age public", ended.err
+        )

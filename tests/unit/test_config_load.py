@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+import pyrage
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,6 +31,9 @@ evidence:
   signing_key: env:SIGNING
   sealing_key: env:SEALING
 """
+
+
+ESCROW = str(pyrage.x25519.Identity.generate().to_public())
 
 
 @pytest.fixture
@@ -92,6 +96,9 @@ def test_connector_settings_become_the_type_of_their_room(write: Write) -> None:
         ("guards: {people_per_window: 0}", "9:10: 'people_per_window': it must be greater than or equal to 1"),
         ("pace: {factor: 2}", "9:8: 'factor': it must be less than or equal to 1"),
         ("vault: {directory: v, escrow: []}", "9:23: 'escrow': at least 1 must stand here"),
+        ("vault: {directory: v, escrow: [age1xxxx]}", "9:23: 'escrow': escrow key 1 is no age public key: age1 and 58 characters, as 'init' or age-keygen made it"),
+        (f"vault: {{directory: v, escrow: [{ESCROW}, {ESCROW}]}}", "9:23: 'escrow': the same escrow key stands here twice: name two people, or one"),
+        (f"vault: {{directory: {{a: b}}, escrow: [{ESCROW}]}}", "9:9: 'directory': the path of a file or folder belongs here"),
         ("mode: act\nmode: observe", "10:1: 'mode' stands here twice, first in line 9; expected each word once"),
         ("mode: &x act", "9:7: an anchor 'x'; expected no anchors"),
     ],

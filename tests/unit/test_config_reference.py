@@ -3,6 +3,9 @@
 import re
 from pathlib import Path
 
+import pyrage
+import pytest
+
 import config
 from config.reference import settings, tables
 from policies.positions import Node, Section, parse
@@ -15,6 +18,14 @@ def uncommented() -> str:
     """The example with every option taken in: an option is a comment without a space."""
     lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
     return "\n".join(re.sub(r"^(\s*)#(?=\S)", r"\1", line) for line in lines) + "\n"
+
+
+def taken_in() -> str:
+    """The same with an escrow key of one's own in the place of the one that is nobody's."""
+    own = str(pyrage.x25519.Identity.generate().to_public())
+    text, changed = re.subn(r"age1replace-me\S*", own, uncommented())
+    assert changed == 1
+    return text
 
 
 def words(node: Node, trail: str = "") -> set[str]:
@@ -46,8 +57,11 @@ def test_the_page_prints_what_the_code_says() -> None:
 
 
 def test_the_example_loads_as_it_is(tmp_path: Path) -> None:
-    """What we hand out works, with the options commented and with all of them taken in."""
-    for text in (EXAMPLE.read_text(encoding="utf-8"), uncommented()):
+    """What we hand out works, with the options commented and with all of them taken in.
+
+    Only the escrow key must be the operator's own: a working one would be a key of somebody else.
+    """
+    for text in (EXAMPLE.read_text(encoding="utf-8"), taken_in()):
         path = tmp_path / "config.yaml"
         path.write_text(text, encoding="utf-8")
         path.chmod(0o600)
@@ -55,10 +69,19 @@ def test_the_example_loads_as_it_is(tmp_path: Path) -> None:
         assert loaded.systems["corporate-directory"].type == "ldap"
 
 
+def test_the_key_of_the_example_is_refused(tmp_path: Path) -> None:
+    """Whoever copies the example without reading it does not encrypt backups to nobody."""
+    path = tmp_path / "config.yaml"
+    path.write_text(uncommented(), encoding="utf-8")
+    path.chmod(0o600)
+    with pytest.raises(config.ConfigError, match="no age public key"):
+        config.load(path)
+
+
 def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
     """A commented option shows its default, so taking the sign away changes nothing."""
     both = []
-    for text in (EXAMPLE.read_text(encoding="utf-8"), uncommented()):
+    for text in (EXAMPLE.read_text(encoding="utf-8"), taken_in()):
         path = tmp_path / "config.yaml"
         path.write_text(text, encoding="utf-8")
         path.chmod(0o600)
