@@ -57,7 +57,7 @@ def authenticate(desk: Desk, token: str | None) -> Principal:
 def authorise(principal: Principal, permission: Permission) -> Principal:
     """Check the role. Raises 403, which tells apart "who are you" from "not you"."""
     if permission not in GRANTS[principal.role]:
-        raise ProblemError(FORBIDDEN, f"a {principal.role} may not {permission}")
+        raise ProblemError(FORBIDDEN, f"the role {principal.role} may not {permission}")
     return principal
 
 

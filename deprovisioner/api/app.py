@@ -32,6 +32,8 @@ def make_app(house: House, *, body_seconds: float = BODY_SECONDS) -> FastAPI:
         docs_url=None,  # both would load scripts from another host
         redoc_url=None,
         openapi_url="/openapi.json",
+        # A sender that follows a redirect may turn its POST into a GET, and nothing is taken in.
+        redirect_slashes=False,
     )
     app.state.house = house
     problems.install(app)

@@ -18,7 +18,8 @@ from reconcile.evidence.verify import VerifiedBundle, verify_bundle
 app = group("Verify, export and publish evidence.")
 _UNTRUSTED = (
     "WARNING: no --key was given, so the key INSIDE the bundle was used. This proves only that the "
-    "bundle agrees with itself; anybody can make such a bundle. Get the key by another road."
+    "bundle agrees with itself; anybody can make such a bundle. Get the key by another road; "
+    "--trust-bundled-key makes the exit code 0 where that is enough."
 )
 
 
@@ -30,13 +31,21 @@ def verify(
     key: Annotated[
         str, typer.Option(metavar="VKEY", help="The log's key, got by another road.")
     ] = "",
+    trust_bundled_key: Annotated[
+        bool,
+        typer.Option(
+            "--trust-bundled-key",
+            help="Use the key inside the bundle; this proves only that it agrees with itself.",
+        ),
+    ] = False,
     may_be_open: Annotated[
         bool, typer.Option("--open", help="Also accept a case that is not closed.")
     ] = False,
 ) -> Exit:
     """Check every obligation of a bundle. Needs no database, no configuration and no network.
 
-    Exit code 0 verified, 1 not verified, 2 could not be read.
+    Exit code 0 verified, 1 not verified, 2 could not be read. Without --key nothing is verified:
+    the key inside is whoever's made the bundle, so the answer is 1 unless it is asked for.
     """
     try:
         verifier = VerifierKey.parse(key) if key else None
@@ -51,12 +60,12 @@ def verify(
     if not found.trusted:
         typer.echo(_UNTRUSTED, err=True)
     _say(shell, found)
-    return Exit.OK
+    return Exit.OK if found.trusted or trust_bundled_key else Exit.NO
 
 
 def _say(shell: Shell, found: VerifiedBundle) -> None:
     said = {
-        "verified": True,
+        "verified": found.trusted,
         "trusted": found.trusted,
         "case": found.case,
         "closed": found.closed,

@@ -2,13 +2,15 @@
 """Verify an evidence bundle with nothing but Python 3.8 or newer.
 
     python3 verify.py BUNDLE.zip --key 'NAME+ID+KEY' [--open]
+    python3 verify.py BUNDLE.zip --trust-bundled-key [--open]
 
 Exit codes: 0 verified, 1 not verified, 2 could not read.
 
 --key   the log's verifier key, which you must have got by another road than the bundle (audit
 contract,
         printed fingerprint). Without it the key in the bundle is used, and the result proves only
-        that the bundle agrees with itself: a forger would have put his own key there.
+        that the bundle agrees with itself: a forger would have put his own key there. The exit code
+        is then 1, or 0 with --trust-bundled-key.
 --open  also accept a case that is not closed yet; records at its end may then be missing.
 
 It checks the same eight obligations as reconcile/evidence/verify.py and shares no code with it, so
@@ -430,6 +432,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--key", metavar="VKEY", help="verifier key of the log, got by another road"
     )
+    parser.add_argument(
+        "--trust-bundled-key",
+        action="store_true",
+        help="exit 0 although only the key inside the bundle was used; proves no origin",
+    )
     parser.add_argument("--open", action="store_true", help="also accept a case that is not closed")
     options = parser.parse_args(arguments)
     try:
@@ -444,7 +451,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(WARNING)
     print("VERIFIED" if options.key else "CONSISTENT WITH ITSELF ONLY")
     print("\n".join(lines))
-    return 0
+    return 0 if options.key or options.trust_bundled_key else 1
 
 
 if __name__ == "__main__":

@@ -163,6 +163,8 @@ def test_a_token_is_stored_as_a_hash_only(door: Visitor) -> None:
         ("post", "/v1/plan", {"subject": {"employment_id": "E\0"}}, (422, "unusable")),
         ("get", "/v1/cases?limit=0", None, (422, "unusable")),
         ("get", "/v1/nothing", None, (404, "not-found")),
+        ("post", "/v1/terminations/", {}, (404, "not-found")),
+        ("get", "/v1/cases/", None, (404, "not-found")),
         ("put", "/v1/cases", None, (405, "method-not-allowed")),
         ("post", "/v1/cases/c/operations/x/retry", None, (422, "unusable")),
         ("post", "/v1/plan", {"subject": {"employment_id": "E", "emial": "x"}}, (422, "unusable")),

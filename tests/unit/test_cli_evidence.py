@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from deprovisioner.cli.exits import Exit
+from reconcile.evidence import standalone
 from tests.support.command_line import Line
 from tests.support.evidence import CASE, KEY, chain, written
 
@@ -28,14 +29,31 @@ def test_a_good_bundle_verifies(line: Line, tmp_path: Path) -> None:
     assert ended.err == ""
 
 
-def test_without_a_key_it_warns(line: Line, tmp_path: Path) -> None:
-    """The key inside proves only that the bundle agrees with itself, and that is what is said."""
-    ended = line("evidence", "verify", written(tmp_path / "b.zip"))
+def test_without_a_key_nothing_is_verified(
+    line: Line, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The key inside proves only that the bundle agrees with itself: exit code 1 and a warning.
 
-    assert ended.code == Exit.OK
-    assert "CONSISTENT WITH ITSELF ONLY" in ended.out
-    assert "VERIFIED" not in ended.out.splitlines()
+    Whoever says that this is enough gets 0. Both verifiers answer alike.
+    """
+    bundle = written(tmp_path / "b.zip")
+    ended = line("evidence", "verify", bundle)
+    as_json = line("evidence", "verify", bundle, "--json")
+    enough = line("evidence", "verify", bundle, "--trust-bundled-key")
+    capsys.readouterr()
+    alone = standalone.main([str(bundle)])
+    said = capsys.readouterr().out
+
+    assert (ended.code, as_json.code, enough.code) == (Exit.NO, Exit.NO, Exit.OK)
+    assert not as_json.json["verified"]
+    for out in (ended.out, enough.out, said):
+        assert "CONSISTENT WITH ITSELF ONLY" in out
+        assert "VERIFIED" not in out.splitlines()
     assert "another road" in ended.err
+    assert "another road" in said
+    assert alone == Exit.NO
+    assert standalone.main([str(bundle), "--trust-bundled-key"]) == Exit.OK
+    assert standalone.main([str(bundle), "--key", VKEY]) == Exit.OK
 
 
 def test_a_changed_bundle_is_refused(line: Line, tmp_path: Path) -> None:
