@@ -93,12 +93,35 @@ class Directory:
     verify_dn: str = ""
     canary: str = ""
 
+    @property
+    def canary_person(self) -> str:
+        """The DN of the person who never leaves."""
+        return self.canary or f"uid=canary,ou=people,{self.base}"
+
+
+_CANARIES: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
+    ("cn=canaries,ou=groups", ("member", "owner")),
+    ("cn=unique-canaries,ou=groups", ("uniqueMember",)),
+    ("cn=posix-canaries,ou=groups", ("memberUid",)),
+    ("cn=canaries,ou=sudoers", ("sudoUser", "sudoRunAsUser")),
+    ("cn=canaries,ou=netgroups", ("nisNetgroupTriple",)),
+    ("cn=canaries,ou=roles", ("roleOccupant",)),
+    ("cn=canary,ou=aliases", ("aliasedObjectName",)),
+    ("cn=canaries,ou=aliases", ("rfc822MailMember",)),
+)
+"""The entries of ``initial/canaries.ldif`` beside the person, with what each shows."""
+_ON_PERSON: Final = (
+    ("uid", "employeeNumber", "mail", "uidNumber", "userPassword"),
+    ("manager", "secretary", "seeAlso", "sshPublicKey", "krbPrincipalName", "krbPrincipalKey"),
+)
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Installed:
     """What was written, and what its maker must keep: the escrow identity is nowhere else."""
 
     config: Path
+    canaries: Path
     policy: Path
     vkey: str
     escrow: Escrow
@@ -114,6 +137,7 @@ def install(
     """
     folder = folder.absolute()
     config, policy = folder / "config.yaml", folder / "policies" / "company.yaml"
+    canaries = folder / "canaries.ldif"
     keys, escrow = new_keys(origin, token_bytes), new_escrow()
     secrets = folder / SECRETS
     made = {
@@ -121,16 +145,18 @@ def install(
         secrets / SEALING_KEY: keys.sealing_key,
         secrets / WEBHOOK_SECRET: new_webhook_secret(token_bytes),
     }
-    for path in (config, policy, *made):
+    for path in (config, policy, canaries, *made):
         if path.exists():
             raise FileExistsError(EEXIST, "is there already", str(path))
     secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
     policy.parent.mkdir(exist_ok=True)
     write_all(made)
     policy.write_text(_initial("policy.yaml"), encoding="utf-8")
+    names = {"person": directory.canary_person, "base": directory.base}
+    canaries.write_text(Template(_initial("canaries.ldif")).substitute(names), encoding="utf-8")
     values = _values(folder, origin, directory, escrow)
     write_secret(config, Template(_initial("config.yaml")).substitute(values).rstrip("\n"))
-    return Installed(config, policy, keys.vkey, escrow)
+    return Installed(config, canaries, policy, keys.vkey, escrow)
 
 
 def _values(folder: Path, origin: str, directory: Directory, escrow: Escrow) -> dict[str, str]:
@@ -144,7 +170,6 @@ def _values(folder: Path, origin: str, directory: Directory, escrow: Escrow) -> 
         "base": base,
         "act_dn": directory.act_dn or f"cn=deprovisioner,ou=services,{base}",
         "verify_dn": directory.verify_dn or f"cn=deprovisioner-verify,ou=services,{base}",
-        "canary": directory.canary or f"uid=canary,ou=people,{base}",
         "escrow": escrow.recipient,
         "origin": origin,
         "webhook_secret": f"file:{secrets / WEBHOOK_SECRET}",
@@ -155,7 +180,17 @@ def _values(folder: Path, origin: str, directory: Directory, escrow: Escrow) -> 
         "hr_token": f"file:{secrets / 'hr-token'}",
     }
     # A JSON string is a YAML string, whatever stands in it.
-    return {word: json.dumps(value, ensure_ascii=False) for word, value in values.items()}
+    quoted = {word: json.dumps(value, ensure_ascii=False) for word, value in values.items()}
+    return quoted | {"canaries": _canaries(directory)}
+
+
+def _canaries(directory: Directory) -> str:
+    named = [(f"{name},{directory.base}", ", ".join(shown)) for name, shown in _CANARIES]
+    on_person = (",\n" + " " * 23).join(", ".join(line) for line in _ON_PERSON)
+    return "\n".join(
+        f"        - dn: {json.dumps(name, ensure_ascii=False)}\n          attributes: [{shown}]"
+        for name, shown in ((directory.canary_person, on_person), *named)
+    )
 
 
 def _initial(name: str) -> str:

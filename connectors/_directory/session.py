@@ -97,10 +97,13 @@ class Session:
         """Return all entries of a search, or raise as :meth:`search` does."""
         return [entry for page in self.search(base, found_by, attributes, scope) for entry in page]
 
-    def read(self, dn: str, attributes: Sequence[str]) -> Entry | None:
-        """Read one entry by its current DN; ``None`` when there is none that we may see."""
+    def read(self, dn: str, attributes: Sequence[str], found_by: str = ANYTHING) -> Entry | None:
+        """Read one entry by its current DN; ``None`` when there is none that we may see.
+
+        ``found_by`` is a filter that it must match as well.
+        """
         try:
-            rows = self.everything(dn, ANYTHING, attributes, Scope.BASE)
+            rows = self.everything(dn, found_by, attributes, Scope.BASE)
         except Missing:
             return None
         return rows[0] if rows else None

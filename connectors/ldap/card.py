@@ -61,7 +61,7 @@ def card(settings: Settings) -> Card:
         supports=(*_accounts(), *_credentials(settings), *_grants(), *_watched(settings)),
         settle=settings.settle,
         gaps=tuple(_gaps(settings)),
-        notes=_NOTES,
+        notes=(*_NOTES, *_excluded(settings)),
     )
 
 
@@ -153,6 +153,12 @@ def _duty(of: Kind, words: str, right: str) -> Support:
         rights=(right,),
         duty=words,
     )
+
+
+def _excluded(settings: Settings) -> tuple[str, ...]:
+    """Name what the operator says is not there, so that nobody takes it for proven."""
+    names = ", ".join(sorted(settings.unused))
+    return (f"Excluded by the setting unused, proven by no canary: {names}.",) if names else ()
 
 
 def _gaps(settings: Settings) -> list[Gap]:

@@ -16,6 +16,7 @@ from connectors._directory.entries import Entry, any_of, equals, normal
 from connectors._directory.session import ANYTHING, NO_ATTRIBUTES, Scope, Session
 from connectors.contract import Account, Canary, Credential, ReadEnd
 from connectors.faults import Malformed, Missing
+from connectors.ldap import coverage
 from connectors.ldap.references import Identity
 from connectors.ldap.settings import Product, Settings
 
@@ -121,15 +122,12 @@ class Directory:
 
     def end(self, gaps: Sequence[str] = (), *, complete: bool = True) -> ReadEnd:
         """Read the canaries in this very session and say how the read ended (Law 2)."""
-        seen, unread = True, list(gaps)
-        for number, canary in enumerate(self.settings.canaries, 1):
-            entry = self.session.read(canary.dn, canary.attributes or (NO_ATTRIBUTES,))
-            seen = seen and entry is not None
-            unread += [
-                f"{attribute} of canary {number}"
-                for attribute in canary.attributes
-                if entry is not None and not entry.values(attribute)
-            ]
+        settings, seen = self.settings, True
+        unread = [*gaps, *coverage.gaps(settings, self.product, self.credential)]
+        for number, canary in enumerate(settings.canaries, 1):
+            there, hidden = coverage.look(self.session, settings, canary, self.credential)
+            seen = seen and there
+            unread += [f"{name} of canary {number}" for name in hidden]
         return ReadEnd(
             complete=complete,
             canary=Canary("directory canaries", seen=seen),

@@ -1,4 +1,4 @@
-"""What ``doctor`` asks of a directory: reachability, rights, canaries, clock; nothing is changed.
+"""What ``doctor`` asks of a directory: reachability, canaries, rights, clock; nothing is changed.
 
 Called by the connector's ``probe``.
 """
@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
+from connectors._directory.session import NO_ATTRIBUTES
 from connectors.contract import Credential, Probe
-from connectors.ldap import watched
+from connectors.faults import Fault
+from connectors.ldap import coverage, rights, watched
 from connectors.ldap.directory import PPOLICY_CONTROL, Directory
-from connectors.ldap.references import ROWS
 from connectors.ldap.settings import Product
 
 _CLOCK: Final = timedelta(seconds=30)
 """Servers show whole seconds; more than this apart is a clock nobody looks after."""
-_PROVEN: Final = (*(row.attribute for row in ROWS), "sshPublicKey")
 
 
 def probe(directory: Directory) -> Iterator[Probe]:
@@ -26,10 +26,11 @@ def probe(directory: Directory) -> Iterator[Probe]:
     yield Probe("reachable", holds=True, detail=f"{product.value} answered and took our password")
     yield _base(directory)
     yield from _canaries(directory)
+    yield _coverage(directory)
+    yield from rights.probe(directory)
     yield _lock(directory)
     if directory.settings.read_sessions:
         yield _clock(directory)
-    yield _coverage(directory)
 
 
 def _base(directory: Directory) -> Probe:
@@ -41,6 +42,8 @@ def _base(directory: Directory) -> Probe:
 
 def _canaries(directory: Directory) -> Iterator[Probe]:
     end = directory.end()
+    left_out = coverage.gaps(directory.settings, directory.product, directory.credential)
+    hidden = [gap for gap in end.gaps if gap not in left_out]
     yield Probe(
         "canaries",
         end.canary.seen,
@@ -48,9 +51,9 @@ def _canaries(directory: Directory) -> Iterator[Probe]:
     )
     yield Probe(
         "canary attributes",
-        not end.gaps,
-        detail=", ".join(end.gaps),
-        advice="give read rights on them, or name another canary" if end.gaps else "",
+        not hidden,
+        detail=", ".join(hidden),
+        advice="give read and search rights on them, or name another canary" if hidden else "",
     )
 
 
@@ -68,14 +71,37 @@ def _lock(directory: Directory) -> Probe:
 
 
 def _coverage(directory: Directory) -> Probe:
-    """Name what no canary proves; a hint, because a directory may not use an attribute at all."""
-    proven = {
-        name.casefold() for canary in directory.settings.canaries for name in canary.attributes
-    }
-    unproven = [name for name in _PROVEN if name.casefold() not in proven]
-    words = f"no canary shows: {', '.join(unproven)}" if unproven else ""
-    who = "verifying" if directory.credential is Credential.VERIFY else "acting"
-    return Probe("canary coverage", holds=True, detail=f"{who} identity; {words}".rstrip("; "))
+    """Fail for each watched attribute that nothing proves; the acting identity names examples."""
+    settings, acting = directory.settings, directory.credential is Credential.ACT
+    missing = coverage.unproven(settings, directory.product, directory.credential)
+    gaps = coverage.gaps(settings, directory.product, directory.credential)
+    words = [_advice(directory, name) if acting else name for name in missing]
+    words += [gap for gap in gaps if "account base" in gap]
+    found = {name: _example(directory, name) for name in settings.unused if acting}
+    wrong = [f"{name} is named unused, but {dn} has it" for name, dn in found.items() if dn]
+    if not words and not wrong:
+        return Probe("canary coverage", holds=True, detail="every watched attribute is proven")
+    advice = "; ".join([*words, *wrong])
+    if not acting:
+        advice += ": add entries that have them to canaries (the acting identity names some)"
+    return Probe("canary coverage", holds=False, detail=", ".join(gaps), advice=advice)
+
+
+def _advice(directory: Directory, name: str) -> str:
+    example = _example(directory, name)
+    if example:
+        return f"{name}: add an entry that has it to canaries, such as {example}"
+    return f"{name}: this identity sees it nowhere; add it to unused, if nobody uses it"
+
+
+def _example(directory: Directory, name: str) -> str:
+    """Name an entry that has an attribute; empty when none is seen."""
+    found = f"({coverage.base_name(name)}=*)"
+    try:
+        pages = directory.session.search(directory.settings.base, found, [NO_ATTRIBUTES])
+        return next((entry.dn for page in pages for entry in page), "")
+    except Fault:  # a limit or an undefined attribute: then there is only the other advice
+        return ""
 
 
 def _clock(directory: Directory) -> Probe:

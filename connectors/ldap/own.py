@@ -17,7 +17,7 @@ from connectors.ldap.card import CERTIFICATE, KERBEROS, ROLE, SSH_KEY
 from connectors.ldap.preimage import pack, unpack
 from connectors.ldap.references import DELEGATION
 
-_VALUE_ROWS: Final[Mapping[str, Kind]] = {
+VALUE_ROWS: Final[Mapping[str, Kind]] = {
     "sshPublicKey": SSH_KEY,
     "nsSshPublicKey": SSH_KEY,
     "userCertificate": CERTIFICATE,
@@ -41,14 +41,14 @@ _KERBEROS_TIME: Final = "%Y%m%d%H%M%SZ"
 _BACKDATED: Final = timedelta(minutes=5)
 """An expiry a little in the past, so that a KDC with a slow clock refuses at once."""
 _LOCKING_ROLES: Final = ("cn=nsmanageddisabledrole,", "cn=nsdisabledrole,")
-ATTRIBUTES: Final = (*_VALUE_ROWS, *_PRINCIPAL)
+ATTRIBUTES: Final = (*VALUE_ROWS, *_PRINCIPAL)
 
 
 def holdings(
     account: Account, entry: Entry, now: datetime, ticket_life: timedelta, *, images: bool
 ) -> Iterator[Holding]:
     """Report what lies on the entry; with ``images`` also what undo needs."""
-    for attribute, kind in _VALUE_ROWS.items():
+    for attribute, kind in VALUE_ROWS.items():
         for value in entry.values(attribute):
             if kind is ROLE and _is_lock(value):
                 continue  # a lock is a state of the account, not something that gives access
@@ -66,7 +66,7 @@ def holdings(
 def value_of(entry: Entry, native_id: str) -> tuple[str, bytes] | None:
     """Find the attribute and raw value a holding stands for; ``None`` when it is not there."""
     wanted, _, digest = native_id.partition(":")
-    for attribute in _VALUE_ROWS:
+    for attribute in VALUE_ROWS:
         if attribute.lower() != wanted:
             continue
         for value in entry.values(attribute):

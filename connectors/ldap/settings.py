@@ -36,8 +36,8 @@ class Login(_Model):
 class CanaryObject(_Model):
     """A known object every read must see in the same session, with attributes it must show.
 
-    A survey in which one of them is not seen is blind. Name one object with each attribute whose
-    absence closes something: a person with ``sshPublicKey``, a group with ``member``, and so on.
+    A survey in which one of them is not seen is blind, and so is one of which no canary shows each
+    attribute that is watched (``connectors.ldap.coverage``) and not named ``unused``.
     """
 
     dn: str
@@ -47,6 +47,8 @@ class CanaryObject(_Model):
 class Settings(_Model):
     """One directory.
 
+    ``canaries`` together show every attribute that a survey watches, except those that ``unused``
+    names: this directory has none of them. Both are checked; what is missing makes reads blind.
     ``verify_urls``: further servers (replicas) that verification reads as well, each completely.
     ``people``: where accounts are; empty means below ``base``. ``admins`` and ``services``: bases
     whose accounts are of that kind. ``admin_logins``: patterns like ``adm-{login}`` for second
@@ -65,6 +67,7 @@ class Settings(_Model):
     verify: Login
     base: str
     canaries: tuple[CanaryObject, ...] = Field(min_length=1)
+    unused: tuple[str, ...] = ()
     verify_urls: tuple[str, ...] = ()
     ca_file: Path | None = None
     start_tls: bool = False

@@ -26,7 +26,7 @@ from connectors.contract import (
     gather,
     kind,
 )
-from connectors.ldap import own, sign_in, watched
+from connectors.ldap import coverage, own, sign_in, watched
 from connectors.ldap.card import PASSWORD
 from connectors.ldap.directory import Directory
 from connectors.ldap.preimage import pack
@@ -55,16 +55,20 @@ def survey(directory: Directory, account: Account) -> Iterator[Page[Holding]]:
     because the next bearer of the name would inherit them.
     """
     gaps: list[str] = []
+    used: set[str] = set()
     try:
         entry = directory.account_entry(account, (*sign_in.STATE, *own.ATTRIBUTES, MEMBER_OF))
         identity = directory.identity(account, entry)
         if entry is not None:
+            used |= coverage.used_after_all(directory.settings, [entry])
             yield Page(tuple(_on_entry(directory, account, entry)))
         groups: set[str] = set()
         for page in _referring(directory, identity):
+            used |= coverage.used_after_all(directory.settings, page)
             yield Page(tuple(_references(directory, account, identity, page, groups)))
         if entry is not None:
             gaps += _unseen_groups(directory, entry, groups)
+        gaps += [f"{name} is named unused and is used" for name in sorted(used)]
         yield Page(tuple(watched.access_rules(directory, account, identity)))
         yield Page(tuple(watched.sessions(directory, account, identity)))
     except _STOPPED as stop:

@@ -28,7 +28,7 @@ def init(
     base: Annotated[str, typer.Option(help="Its base DN.")] = _STANDARD.base,
     act_dn: Annotated[str, typer.Option(help="The identity that changes things.")] = "",
     verify_dn: Annotated[str, typer.Option(help="The identity that only reads.")] = "",
-    canary: Annotated[str, typer.Option(help="An entry that is always there.")] = "",
+    canary: Annotated[str, typer.Option(help="The canary: a person who never leaves.")] = "",
     origin: Annotated[
         str, typer.Option(help="Name of the log; HOST/deprovisioner if left out.")
     ] = "",
@@ -53,6 +53,7 @@ def init(
         raise CommandFailed(Exit.UNREADABLE, f"--origin: {error}") from error
     said = {
         "config": str(done.config),
+        "canaries": str(done.canaries),
         "policy": str(done.policy),
         "vkey": done.vkey,
         "escrow_recipient": done.escrow.recipient,
@@ -63,7 +64,8 @@ def init(
 
 def _next_steps(screen: Console, done: Installed) -> None:
     for line in (
-        f"Written: {done.config}, {done.policy}, and secrets of mode 0600 beside them.",
+        f"Written: {done.config}, {done.canaries}, {done.policy},",
+        "and secrets of mode 0600 beside them.",
         "",
         "Escrow identity: it opens every backup. Print it or put it into a password safe of the",
         "security team, not on this machine. It is shown this once:",
@@ -75,9 +77,10 @@ def _next_steps(screen: Console, done: Installed) -> None:
         "Next:",
         f"  1. change what says CHANGE in {done.config}, and write the two passwords into files",
         f"     of mode 0600 in {done.config.parent / 'secrets'}",
-        f"  2. deprovisioner doctor --config {done.config}",
-        f"  3. deprovisioner plan EMPLOYMENT --employee-number NUMBER --config {done.config}",
-        f"  4. deprovisioner token issue YOU --role operator --config {done.config}",
-        f"  5. deprovisioner serve --config {done.config}",
+        f"  2. adapt {done.canaries} and load it with ldapadd, so that reads can prove their sight",
+        f"  3. deprovisioner doctor --config {done.config}",
+        f"  4. deprovisioner plan EMPLOYMENT --employee-number NUMBER --config {done.config}",
+        f"  5. deprovisioner token issue YOU --role operator --config {done.config}",
+        f"  6. deprovisioner serve --config {done.config}",
     ):
         screen.print(line, soft_wrap=True)

@@ -14,7 +14,7 @@ from typing import Final
 from config.load import load
 from config.settings import Settings
 from deprovisioner.initialise import new_escrow, new_keys, write_secret
-from deprovisioner.sandbox.company import DEFAULT_POLICY, SUFFIX
+from deprovisioner.sandbox.company import CANARIES, DEFAULT_POLICY, SUFFIX, UNUSED
 from deprovisioner.sandbox.people import employment_id
 from deprovisioner.sandbox.running import Sandbox
 from deprovisioner.wiring import Origins, open_house
@@ -62,10 +62,11 @@ systems:
       default_password_policy: {default_policy}
       act: {{dn: "{act}", password: "file:{secrets}/act"}}
       verify: {{dn: "{verify}", password: "file:{secrets}/verify"}}
+      # Entries that never leave; together they show every attribute that a survey watches.
       canaries:
-        - {{dn: "{canary}", attributes: [uid, cn]}}
-        - {{dn: "cn=everyone,ou=groups,{base}", attributes: [member]}}
-        - {{dn: "{stays}", attributes: [mail, sshPublicKey]}}
+{canaries}
+      # Watched attributes that this directory does not have.
+      unused: [{unused}]
 hr:
   type: rest
   settings: {{base_url: "{hr}", token: "file:{secrets}/hr", canary: {hr_canary}}}
@@ -125,7 +126,8 @@ def set_stage(folder: Path, sandbox: Sandbox, token_bytes: Callable[[int], bytes
 
 def _configuration(secrets: Path, sandbox: Sandbox) -> str:
     company = sandbox.company
-    manager = company.person(employment_id(31))
+    canaries = [f'- {{dn: "{name}", attributes: [{", ".join(shown)}]}}'
+                for name, shown in CANARIES.items()]  # fmt: skip
     return _CONFIGURATION.format(
         secrets=secrets,
         url=sandbox.directory_url,
@@ -133,8 +135,8 @@ def _configuration(secrets: Path, sandbox: Sandbox) -> str:
         default_policy=DEFAULT_POLICY,
         act=company.act.name,
         verify=company.verify.name,
-        canary=company.canary,
-        stays=company.name_of(manager),
+        canaries="\n".join(f"        {line}" for line in canaries),
+        unused=", ".join(UNUSED),
         hr=sandbox.human_resources_url,
         hr_canary=employment_id(1),
         escrow=new_escrow().recipient,

@@ -33,12 +33,14 @@ def all_entries(
         *(_entry(_below(f"ou={b}"), ("organizationalUnit",), ou=[b]) for b in _BRANCHES),
         *_services(company),
         *(_account(company, person, certificate) for person in company.people),
+        _canary(company, secret, certificate),
         *_odd_accounts(company, secret),
         *_groups(company),
         *_posix_groups(company),
         *_sudo(company),
         *_netgroups(company),
         *_references(company),
+        *_canaries(company),
     )
 
 
@@ -150,11 +152,7 @@ def _kerberos(person: Person) -> dict[str, list[bytes]]:
 
 def _odd_accounts(company: "Company", secret: Callable[[], str]) -> Iterable[DirectoryEntry]:
     lead = company.person(employment_id(31))
-    person, posix = "inetOrgPerson", ("inetOrgPerson", "posixAccount")
-    yield _entry(
-        company.canary, (person,), uid=["canary"], cn=["Canary"], sn=["Canary"],
-        description=["Seen by every survey, never a leaver"], employeeType=["service"],
-    )  # fmt: skip
+    posix = ("inetOrgPerson", "posixAccount")
     for number, (login, words, extra) in enumerate(
         (
             ("frontdesk", "Front desk, shared by four people", {"mail": ["frontdesk@example.com"]}),
@@ -170,6 +168,70 @@ def _odd_accounts(company: "Company", secret: Callable[[], str]) -> Iterable[Dir
             userPassword=_hashed(secret()), uidNumber=[str(number)], gidNumber=["20000"],
             homeDirectory=[f"/home/{login}"], **extra,
         )  # fmt: skip
+
+
+def _canary(
+    company: "Company", secret: Callable[[], str], certificate: Callable[[str], bytes]
+) -> DirectoryEntry:
+    """Somebody who never leaves and shows everything that can lie on a person's own entry."""
+    octets = {
+        "userCertificate;binary": [certificate("canary")],
+        "sshPublicKey": [b"ssh-ed25519 " + base64.b64encode(b"opens nothing") + b" canary"],
+        "krbPrincipalName": [f"canary@{_REALM}".encode()],
+        "krbPrincipalKey": [b"opens nothing"],
+    }
+    return _entry(
+        company.canary,
+        ("inetOrgPerson", "posixAccount", "ldapPublicKey", "krbPrincipalAux"),
+        octets,
+        uid=["canary"],
+        cn=["Canary"],
+        sn=["Canary"],
+        mail=["canary@example.com"],
+        employeeNumber=["canary"],
+        employeeType=["service"],
+        description=["Seen by every survey, never a leaver"],
+        manager=[company.canary],
+        secretary=[company.canary],
+        seeAlso=[company.canary],
+        userPassword=_hashed(secret()),
+        uidNumber=["29000"],
+        gidNumber=["20000"],
+        homeDirectory=["/nonexistent"],
+        loginShell=["/usr/sbin/nologin"],
+    )
+
+
+def _canaries(company: "Company") -> Iterable[DirectoryEntry]:
+    """One entry for each attribute that names people elsewhere, in the branch where it is used."""
+    me = [company.canary]
+    for (rdn, branch), classes, named in (
+        (("cn=canaries", "groups"), ("groupOfNames",), {"member": me, "owner": me}),
+        (("cn=unique-canaries", "groups"), ("groupOfUniqueNames",), {"uniqueMember": me}),
+        (
+            ("cn=posix-canaries", "groups"),
+            ("posixGroup",),
+            {"gidNumber": ["30000"], "memberUid": ["canary"]},
+        ),
+        (
+            ("cn=canaries", "sudoers"),
+            ("sudoRole",),
+            {"sudoUser": ["canary"], "sudoRunAsUser": ["canary"], "sudoHost": ["none.invalid"]},
+        ),
+        (
+            ("cn=canaries", "netgroups"),
+            ("nisNetgroup",),
+            {"nisNetgroupTriple": ["(none.invalid,canary,)"]},
+        ),
+        (("cn=canaries", "roles"), ("organizationalRole",), {"roleOccupant": me}),
+        (("cn=canary", "aliases"), ("alias", "extensibleObject"), {"aliasedObjectName": me}),
+        (
+            ("cn=canaries", "aliases"),
+            ("nisMailAlias",),
+            {"rfc822MailMember": ["canary@example.com"]},
+        ),
+    ):
+        yield _entry(_below(rdn, branch), classes, cn=[rdn[3:]], **named)
 
 
 def _groups(company: "Company") -> Iterable[DirectoryEntry]:

@@ -6,9 +6,10 @@ and, as LDIF, into a real slapd. Passwords and keys are made at start by the ran
 handed in; none is in this repository.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 
 from deprovisioner.sandbox import branches, ldif
 from deprovisioner.sandbox.ldif import DirectoryEntry
@@ -22,6 +23,27 @@ WRITABLE_BRANCHES = tuple(
     for branch in ("people", "groups", "sudoers", "netgroups", "aliases", "roles", "systems")
 )
 """Where the acting service account may write, and nowhere else."""
+
+CANARIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        f"uid=canary,ou=people,{SUFFIX}": (
+            "uid", "employeeNumber", "mail", "uidNumber", "userPassword", "sshPublicKey",
+            "userCertificate;binary", "krbPrincipalName", "krbPrincipalKey",
+            "manager", "secretary", "seeAlso",
+        ),
+        f"cn=canaries,ou=groups,{SUFFIX}": ("member", "owner"),
+        f"cn=unique-canaries,ou=groups,{SUFFIX}": ("uniqueMember",),
+        f"cn=posix-canaries,ou=groups,{SUFFIX}": ("memberUid",),
+        f"cn=canaries,ou=sudoers,{SUFFIX}": ("sudoUser", "sudoRunAsUser"),
+        f"cn=canaries,ou=netgroups,{SUFFIX}": ("nisNetgroupTriple",),
+        f"cn=canaries,ou=roles,{SUFFIX}": ("roleOccupant",),
+        f"cn=canary,ou=aliases,{SUFFIX}": ("aliasedObjectName",),
+        f"cn=canaries,ou=aliases,{SUFFIX}": ("rfc822MailMember",),
+    }
+)  # fmt: skip
+"""Entries that every read must see, with the attributes that they show; none of them leaves."""
+UNUSED = ("mgrpRFC822MailMember", "authzFrom", "authzTo")
+"""Attributes a survey watches and this directory does not have."""
 
 _LEAVER, _SUCCESSOR = 42, 41
 

@@ -13,8 +13,8 @@ from connectors.ldap import CanaryObject, LdapConnector, Login, Settings, open_c
 from connectors.secret import Secret
 from tests.support.peers.population import (
     ACTOR,
+    CANARIES,
     CANARY,
-    CANARY_GROUP,
     SERVICE_PASSWORD,
     SUFFIX,
     VERIFIER,
@@ -47,6 +47,15 @@ def held(password: str = SERVICE_PASSWORD) -> Secret:
     return Secret.held(lambda: password, "test")
 
 
+def canaries_of(directory: Directory) -> tuple[CanaryObject, ...]:
+    """The complete canaries of a peer: what both products have, and what is its own."""
+    own = {"openldap": ("authzTo", "authzFrom"), "389ds": ("nsRoleDN",)}[directory.product]
+    return tuple(
+        CanaryObject(dn=dn, attributes=(*names, *own) if dn == CANARY else names)
+        for dn, names in CANARIES.items()
+    )
+
+
 def settings_for(directory: Directory, **changed: Any) -> Settings:
     """Settings of a peer; keyword arguments replace single ones."""
     values: dict[str, Any] = {
@@ -57,10 +66,8 @@ def settings_for(directory: Directory, **changed: Any) -> Settings:
         "people": (f"ou=people,{SUFFIX}",),
         "ca_file": directory.ca_file,
         "default_password_policy": f"cn=default,ou=policies,{SUFFIX}",
-        "canaries": (
-            CanaryObject(dn=CANARY, attributes=("uid", "employeeNumber", "sshPublicKey")),
-            CanaryObject(dn=CANARY_GROUP, attributes=("member",)),
-        ),
+        "canaries": canaries_of(directory),
+        "unused": ("nsSshPublicKey",),
         "settle": dt.timedelta(0),
         "receive_timeout": dt.timedelta(seconds=20),
     }

@@ -47,9 +47,42 @@ LIMITED = f"cn=limited,ou=services,{SUFFIX}"
 SERVICE_PASSWORD = "Service-password-9-long"
 
 
+CANARIES: dict[str, tuple[str, ...]] = {
+    CANARY: (
+        "uid",
+        "employeeNumber",
+        "mail",
+        "uidNumber",
+        "userPassword",
+        "sshPublicKey",
+        "userCertificate;binary",
+        "krbPrincipalName",
+        "krbPrincipalKey",
+        "manager",
+        "secretary",
+    ),
+    CANARY_GROUP: ("member", "owner", "seeAlso", "mgrpRFC822MailMember"),
+    group("unique canaries"): ("uniqueMember",),
+    group("posix canaries"): ("memberUid",),
+    group("canary role"): ("roleOccupant",),
+    f"cn=canaries,ou=netgroups,{SUFFIX}": ("nisNetgroupTriple",),
+    f"cn=canaries,ou=sudoers,{SUFFIX}": ("sudoUser", "sudoRunAsUser"),
+    f"cn=canary,ou=aliases,{SUFFIX}": ("aliasedObjectName",),
+    f"cn=canaries,ou=aliases,{SUFFIX}": ("rfc822MailMember",),
+}
+"""What an operator lists for these people: every attribute that both products can hold."""
+
+
 def entries(certificate: bytes) -> list[Entry]:
     """Return all entries below the suffix, parents first; ``certificate`` is DER."""
-    return [*_branches(), *_services(), *_staff(certificate), *_groups(), *_references()]
+    return [
+        *_branches(),
+        *_services(),
+        *_staff(certificate),
+        *_canaries(),
+        *_groups(),
+        *_references(),
+    ]
 
 
 def _branches() -> list[Entry]:
@@ -100,15 +133,76 @@ def _staff(certificate: bytes) -> list[Entry]:
         leaver,
         _person("skhan", 43, manager=people("boss")),
         _person("lm-admin", 47),
-        _person("canary", 44, ("ldapPublicKey",), sshPublicKey=KEY_ONE.replace("First", "Other")),
+        _person(
+            "canary",
+            44,
+            ("ldapPublicKey", "krbPrincipalAux", "krbTicketPolicyAux"),
+            sshPublicKey=KEY_ONE.replace("First", "Other"),
+            **{"userCertificate;binary": certificate},
+            krbPrincipalName="canary@EXAMPLE.COM",
+            krbPrincipalKey=b"\x30\x03\x02\x01\x00",
+            manager=CANARY,
+            secretary=CANARY,
+        ),
         _person("nolock", 45),
         _person("report", 46, manager=people("lmeyer"), secretary=people("lmeyer")),
     ]
 
 
+def _canaries() -> list[Entry]:
+    """One entry for each attribute that can name a person, where such entries are."""
+    return [
+        Entry(
+            CANARY_GROUP,
+            ("groupOfNames", "mailGroup"),
+            _cn(
+                "canaries",
+                member=CANARY,
+                owner=CANARY,
+                seeAlso=CANARY,
+                mgrpRFC822MailMember="canary@example.com",
+            ),
+        ),
+        Entry(
+            group("unique canaries"),
+            ("groupOfUniqueNames",),
+            _cn("unique canaries", uniqueMember=CANARY),
+        ),
+        Entry(
+            group("posix canaries"),
+            ("posixGroup",),
+            _cn("posix canaries", gidNumber="599", memberUid="canary"),
+        ),
+        Entry(
+            group("canary role"),
+            ("organizationalRole",),
+            _cn("canary role", roleOccupant=CANARY),
+        ),
+        Entry(
+            f"cn=canaries,ou=netgroups,{SUFFIX}",
+            ("nisNetgroup",),
+            _cn("canaries", nisNetgroupTriple="(-,canary,)"),
+        ),
+        Entry(
+            f"cn=canaries,ou=sudoers,{SUFFIX}",
+            ("sudoRole",),
+            _cn("canaries", sudoUser="canary", sudoRunAsUser="canary", sudoHost="none"),
+        ),
+        Entry(
+            f"cn=canary,ou=aliases,{SUFFIX}",
+            ("alias", "extensibleObject"),
+            _cn("canary", aliasedObjectName=CANARY),
+        ),
+        Entry(
+            f"cn=canaries,ou=aliases,{SUFFIX}",
+            ("nisMailAlias",),
+            _cn("canaries", rfc822MailMember="canary@example.com"),
+        ),
+    ]
+
+
 def _groups() -> list[Entry]:
     return [
-        Entry(CANARY_GROUP, ("groupOfNames",), _cn("canaries", member=CANARY)),
         Entry(group("engineers"), ("groupOfNames",), _cn("engineers", member=[LEAVER, SUCCESSOR])),
         Entry(group("lonely"), ("groupOfNames",), _cn("lonely", member=LEAVER)),
         Entry(group("outer"), ("groupOfNames",), _cn("outer", member=group("engineers"))),

@@ -14,7 +14,15 @@ import ldap3
 from tests.support.peers import population, schema
 from tests.support.peers.authority import Authority
 from tests.support.peers.directory import Directory
-from tests.support.peers.population import ACTOR, LIMITED, SUFFIX, UNLOCKABLE, VERIFIER, Entry
+from tests.support.peers.population import (
+    ACTOR,
+    CANARY,
+    LIMITED,
+    SUFFIX,
+    UNLOCKABLE,
+    VERIFIER,
+    Entry,
+)
 from tests.support.peers.processes import ServerProcess, free_port, need, run
 
 if TYPE_CHECKING:
@@ -134,6 +142,13 @@ class Slapd(Directory):
         """Put exactly the population back."""
         entries = [*population.entries(certificate), *self._policies()]
         self._replace_all(entries)
+        self.modify(
+            CANARY,
+            {
+                name: [(ldap3.MODIFY_REPLACE, [f"dn.exact:{CANARY}"])]
+                for name in ("authzTo", "authzFrom")
+            },
+        )
         self.modify(
             UNLOCKABLE,
             {

@@ -20,7 +20,7 @@ from ldap3.core.exceptions import LDAPAttributeOrValueExistsResult
 
 from tests.support.peers import population, schema
 from tests.support.peers.directory import Directory
-from tests.support.peers.population import ACTOR, LIMITED, SUFFIX, VERIFIER, Entry
+from tests.support.peers.population import ACTOR, CANARY, LIMITED, SUFFIX, VERIFIER, Entry
 from tests.support.peers.processes import ServerProcess, free_port, need, need_root, run
 
 if TYPE_CHECKING:
@@ -171,6 +171,8 @@ class ThreeEightNine(Directory):
     def reset(self, certificate: bytes) -> None:
         """Put exactly the population back."""
         self._replace_all(population.entries(certificate))
+        role = f"cn=canary role,{SUFFIX}"
+        self.modify(CANARY, {"nsRoleDN": [(ldap3.MODIFY_REPLACE, [role])]})
         self.modify(LIMITED, {"nsSizeLimit": [(ldap3.MODIFY_REPLACE, ["7"])]})
 
     def _render(self) -> str:
