@@ -3,7 +3,7 @@
 Starts a real OpenLDAP on loopback (Debian's ``slapd``), loads people and groups with slapadd and
 prints ratios measured in one run::
 
-    python -m benchmarks.directory [PEOPLE]
+    python benchmarks/bench_directory.py [PEOPLE]
 
 It is no test: figures depend on the machine, ratios much less. Both sides use TLS, the same
 attributes, the same page size and no schema, and take turns, so that a busy machine hits both.
