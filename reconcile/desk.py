@@ -18,6 +18,7 @@ from connectors.contract import Stage
 from reconcile.case import FINAL, CaseState
 from reconcile.errors import Conflict, NotAllowed, StaleApproval, UnknownQuestion
 from reconcile.facts import OperationState, QuestionKind, Step
+from reconcile.inbox import body, deliveries, delivery
 from reconcile.plan import plan_hash
 from reconcile.policy_book import policy_of
 from reconcile.previewing import preview
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from reconcile.event import Person, TerminationEvent
     from reconcile.evidence.keys import VerifierKey
     from reconcile.facts import QuestionFacts
+    from reconcile.inbox import Delivery
     from reconcile.store.case_file import Archive, CaseFile
     from reconcile.store.database import Database
     from reconcile.views import CaseSummary, CaseView, Preview, RecordView
@@ -88,6 +90,21 @@ class Desk:
                 self._reception(connection).store_raw(
                     event_id, raw, principal, outcome=Taken.REJECTED, problem=problem
                 )
+
+    def deliveries(self, state: Taken | None = None, limit: int = 100) -> tuple[Delivery, ...]:
+        """List what was delivered, newest first, without the bodies."""
+        with self.database.connect() as connection:
+            return deliveries(connection, state, limit)
+
+    def delivery(self, event_id: str) -> Delivery:
+        """Show one delivery without its body. Raises :class:`UnknownQuestion`."""
+        with self.database.connect() as connection:
+            return delivery(connection, event_id)
+
+    def delivery_body(self, event_id: str) -> bytes:
+        """Open the body of a delivery. Raises :class:`UnknownQuestion`, :class:`NotAllowed`."""
+        with self.database.connect() as connection:
+            return body(connection, self.archive, event_id)
 
     def _reception(self, connection: sa.Connection) -> Reception:
         now = self.database.now()

@@ -47,6 +47,8 @@ ROUTES: dict[tuple[str, str], tuple[Permission, str, object]] = {
         "/v1/plan",
         {"subject": {"employment_id": "E-9"}, "urgency": "immediate"},
     ),
+    ("get", "/v1/inbox"): (Permission.READ, "/v1/inbox?state=rejected", None),
+    ("get", "/v1/inbox/{event_id}"): (Permission.READ, "/v1/inbox/none", None),
     ("get", "/v1/systems"): (Permission.SEE_SYSTEMS, "/v1/systems", None),
     ("get", "/v1/tokens"): (Permission.TOKENS, "/v1/tokens", None),
     ("post", "/v1/tokens"): (Permission.TOKENS, "/v1/tokens", {"principal": "x", "role": "hr"}),

@@ -150,6 +150,25 @@ def test_unusable_content_is_422_and_kept_once(door: Visitor) -> None:
     assert kept(door.house)[before:] == [("rejected", said)]
 
 
+def test_what_was_refused_can_be_looked_at(door: Visitor) -> None:
+    """Metadata and the problem for readers, the body only for who works on cases and asks."""
+    raw = event(employment="E-inbox")
+    assert door.deliver(raw, headers={"Content-Type": "text/plain"}).status_code == 415
+    auditor, operator = door.as_(Role.AUDITOR), door.as_(Role.OPERATOR)
+
+    listed = auditor.get("/v1/inbox", params={"state": "rejected"})
+    newest = listed.json()[0]
+    path = f"/v1/inbox/{newest['event_id']}"
+
+    assert {each["state"] for each in listed.json()} == {"rejected"}
+    assert newest["problem"] == f"send {MEDIA_TYPE}"
+    assert "E-inbox" not in listed.text
+    assert auditor.get(path).json() == {"delivery": newest, "raw": None}
+    assert problem(auditor.get(path, params={"raw": 1})) == (403, "forbidden")
+    assert operator.get(path, params={"raw": 1}).json()["raw"] == raw.decode()
+    assert problem(operator.get("/v1/inbox", params={"state": "lost"})) == (422, "unusable")
+
+
 def test_a_pointer_that_nobody_can_read_is_refused_and_kept(door: Visitor) -> None:
     """Without an HR system to ask, ids alone are no termination."""
     raw = event(Action.EFFECTIVE, employment="E-pointer", completeness="pointer")

@@ -131,6 +131,21 @@ def test_each_refusal_has_its_code(line: Line, words: list[str], code: Exit) -> 
     assert "Traceback" not in ended.err
 
 
+def test_the_inbox_shows_what_came(line: Line) -> None:
+    """A delivery by hand is listed like any other; its body is shown only when asked for."""
+    line("terminate", "E-7", "--employee-number", "7", "--immediate")
+
+    (listed,) = line("inbox", "list", "--json").json
+    shown = line("inbox", "show", listed["event_id"])
+    opened = line("inbox", "show", listed["event_id"], "--raw")
+
+    assert listed["state"] == "accepted"
+    assert line("inbox", "list", "--state", "rejected", "--json").json == []
+    assert "specversion" not in shown.out
+    assert "specversion" in opened.out
+    assert line("inbox", "show", "none").code == Exit.UNKNOWN
+
+
 def test_a_dry_run_sends_nothing(line: Line) -> None:
     """What would happen is shown; there is no case afterwards."""
     ended = line("terminate", "E-7", "--employee-number", "7", "--immediate", "--dry-run")
