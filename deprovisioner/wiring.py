@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from importlib.resources import as_file, files
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
@@ -23,7 +24,9 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ValidationError
 
+from config.load import load as load_settings
 from config.settings import Mode, Settings
+from config.settings import System as Configured
 from config.shapes import complaints
 from connectors import registry
 from connectors.contract import Connector, Credential, Page, Probe
@@ -279,8 +282,31 @@ def open_systems(settings: Settings, clock: Callable[[], datetime]) -> Mapping[s
     return {name: _system(name, settings, clock) for name in settings.systems}
 
 
+def typical_system(kind: str, clock: Callable[[], datetime]) -> System | None:
+    """A system of a kind with its default settings, else with those of the shipped example.
+
+    For its card only: nothing of it is there. None for a kind that is not known, or that needs
+    settings which the example does not have.
+    """
+    if kind not in registry.known():
+        return None
+    try:
+        configured = Configured(type=kind, settings=registry.load(kind).settings())
+    except ValidationError:
+        with as_file(files("config").joinpath("example.yaml")) as path:
+            shown = load_settings(path).systems.values()
+        found = next((each for each in shown if each.type == kind), None)
+        if found is None:
+            return None
+        configured = found
+    return _open(kind, configured, clock)
+
+
 def _system(name: str, settings: Settings, clock: Callable[[], datetime]) -> System:
-    configured = settings.systems[name]
+    return _open(name, settings.systems[name], clock)
+
+
+def _open(name: str, configured: Configured, clock: Callable[[], datetime]) -> System:
     room = registry.load(configured.type)
 
     def connect(credential: Credential) -> Connector:

@@ -14,7 +14,7 @@ from deprovisioner.cli.doctor import report_checks
 from deprovisioner.cli.exits import CommandFailed, Exit
 from deprovisioner.cli.shell import Shell, command, group
 from deprovisioner.doctor import check_system
-from deprovisioner.wiring import open_systems, utc_now
+from deprovisioner.wiring import open_systems, typical_system, utc_now
 from reconcile.estate import System
 
 app = group("Show systems and what each can do. Reads the configuration, not the daemon.")
@@ -40,11 +40,23 @@ def list_connectors(shell: Shell) -> None:
 @command(app)
 def show(
     shell: Shell,
-    name: Annotated[str, typer.Argument(help="A configured system.")],
+    name: Annotated[str, typer.Argument(help="A configured system, or a kind of systems.")],
 ) -> None:
-    """Print a capability card: per kind of holding what is done, how surely, with which rights."""
-    system = _systems(shell, name)[name]
-    card: Card = system.card
+    """Print a capability card: per kind of holding what is done, how surely, with which rights.
+
+    Before a system of that name is configured, the card of the kind as it is with the settings of
+    the example.
+    """
+    configured = open_systems(shell.settings(), utc_now) if shell.config.exists() else {}
+    if name in configured:
+        card: Card = configured[name].card
+    elif (typical := typical_system(name, utc_now)) is not None:
+        card = typical.card
+        typer.echo(f"no system {name!r} is configured: this is the kind's card", err=True)
+    else:
+        message = f"no system and no kind of systems is called {name!r}"
+        known = ", ".join(dict.fromkeys((*configured, *registry.known())))
+        raise CommandFailed(Exit.UNKNOWN, message, f"known: {known}")
     shell.say(card, lambda screen: tables.card(screen, name, card))
 
 

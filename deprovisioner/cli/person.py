@@ -39,6 +39,23 @@ def as_known(
     return typed.checked(PersonData, values)
 
 
+def check_searchable(person: PersonData) -> None:
+    """Refuse to survey for nobody: an empty answer would look like "nothing is held" (Law 2).
+
+    An employment id is HR's own; outside systems do not know it.
+    """
+    subject = person.subject
+    known = (subject.employee_number, subject.work_email, subject.upn, subject.person_id,
+             subject.display_name)  # fmt: skip
+    if not any(known):
+        raise CommandFailed(
+            Exit.NO,
+            f"there is nothing to search {subject.employment_id} by: no HR system is configured, "
+            "and nothing else was said",
+            "add --employee-number NUMBER or --email ADDRESS, or configure hr",
+        )
+
+
 def _hr(shell: Shell, employment: str) -> Employment | None:
     """Ask HR; None where none is configured."""
     logs.configure(level="error", console=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deprovisioner.cli import tables
 from deprovisioner.cli.exits import Exit
-from deprovisioner.cli.person import as_known
+from deprovisioner.cli.person import as_known, check_searchable
 from deprovisioner.cli.shell import OPERATOR, Shell, command, single
 from deprovisioner.cli.subject import (
     Email,
@@ -35,12 +35,13 @@ def plan(
     """Survey every system now, with the credential that cannot write, and show what would happen.
 
     What is not said here is asked of HR, where one is configured. Exit code 1 when a system could
-    not be read.
+    not be read, or when nothing is known to search by.
     """
     person = as_known(
         shell, employment, number=employee_number, email=email, name=name,
         last_day=last_day, time_zone=time_zone, successor=successor,
     )  # fmt: skip
+    check_searchable(person)
     with shell.door(OPERATOR) as api:
         body = person.model_dump(mode="json", exclude_defaults=True)
         found = api.post("/v1/plan", body, Preview)

@@ -9,7 +9,7 @@ import typer
 from deprovisioner.api.terminations import Accepted
 from deprovisioner.cli import tables
 from deprovisioner.cli.exits import CommandFailed, Exit
-from deprovisioner.cli.person import as_known
+from deprovisioner.cli.person import as_known, check_searchable
 from deprovisioner.cli.shell import OPERATOR, Shell, command, single
 from deprovisioner.cli.subject import (
     Email,
@@ -73,6 +73,7 @@ def terminate(  # noqa: PLR0913 - one argument per option
 
 
 def _preview(shell: Shell, person: PersonData) -> None:
+    check_searchable(person)
     with shell.door(OPERATOR) as api:
         body = person.model_dump(mode="json", exclude_defaults=True)
         found = api.post("/v1/plan", body, Preview)

@@ -146,6 +146,18 @@ def test_the_inbox_shows_what_came(line: Line) -> None:
     assert line("inbox", "show", "none").code == Exit.UNKNOWN
 
 
+def test_a_plan_for_nobody_is_no_empty_plan(line: Line) -> None:
+    """Without HR an employment id alone finds nobody; "nothing is held" would be a false answer."""
+    for words in (["plan", "E-7"], ["terminate", "E-7", "--immediate", "--dry-run"]):
+        ended = line(*words)
+
+        assert ended.code == Exit.NO
+        assert ended.out == ""
+        assert "nothing to search" in ended.err
+        assert "--employee-number" in ended.err
+        assert "--email" in ended.err
+
+
 def test_a_dry_run_sends_nothing(line: Line) -> None:
     """What would happen is shown; there is no case afterwards."""
     ended = line("terminate", "E-7", "--employee-number", "7", "--immediate", "--dry-run")

@@ -219,3 +219,25 @@ def test_a_mistyped_escrow_key_is_named_before_anything_starts(line: Line, tmp_p
         assert re.search(
             r"config\.yaml:\d+:\d+: 'escrow': escrow key 1 is no age public", ended.err
         )
+
+
+@pytest.mark.parametrize("kind", ["ldap", "memory"])
+def test_a_kind_shows_its_card_before_anything_is_configured(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, kind: str
+) -> None:
+    """The first look of a new user at what a directory account must be allowed to do."""
+    ended = Line(capsys, tmp_path / "no-such.yaml")("connectors", "show", kind, "--json")
+
+    assert ended.code == Exit.OK, ended.err
+    assert ended.json["supports"]
+    assert "no system" in ended.err
+
+
+def test_what_is_neither_system_nor_kind_is_unknown(line: Line) -> None:
+    """The message lists both kinds of names."""
+    ended = line("connectors", "show", "ladp")
+
+    assert ended.code == Exit.UNKNOWN
+    assert "directory" in ended.err
+    assert "ldap" in ended.err
+    assert line("connectors", "show", "directory", "--json").err == ""
