@@ -17,7 +17,7 @@ from typing import Final
 
 import structlog
 
-from config.settings import LogFormat, Settings
+from config.settings import LogFormat, Mode, Settings
 from connectors.faults import Fault
 from connectors.secret import SecretUnavailable
 from deprovisioner import logs
@@ -27,6 +27,7 @@ from deprovisioner.intake.signature import key_of
 from deprovisioner.publishing import Publisher
 from deprovisioner.wiring import CannotStart, House, open_house
 from reconcile.store.ledger import LedgerRefused
+from reconcile.store.looking import waiting
 
 _log = structlog.get_logger(__name__)
 _ABANDONED: Final = timedelta(days=1)
@@ -60,6 +61,7 @@ class Daemon:
             self.house.sequencer.check_anchor()
         except LedgerRefused as error:
             raise CannotStart(str(error)) from error
+        self._say_what_begins()
         runner = self.house.runner(self.engine.lease)
         self.engine.start(self.house.reconciler.reconcile, runner.run)
         self.publisher.start()
@@ -68,6 +70,14 @@ class Daemon:
         self.house.desk.wake_open_cases(f"start/{self.engine.node}")
         self.doors.open()
         _log.info("daemon.ready", node=self.engine.node, mode=self.house.settings.mode.value)
+
+    def _say_what_begins(self) -> None:
+        """After weeks of watching, "act" takes up everything at once: the log says how much."""
+        if self.house.settings.mode is not Mode.ACT:
+            return
+        with self.house.database.connect() as connection:
+            found = waiting(connection, self.house.estate.clock())
+        _log.warning("daemon.acts", open_cases=found.open_cases, contain_due=found.contain_due)
 
     def _look_at_webhook_secrets(self) -> None:
         """Say at once what would otherwise be said at the first delivery. No reason not to start:

@@ -1,19 +1,22 @@
 """The doctor: proves that everything the daemon needs is there, allowed and sound.
 
 Called by `doctor` and `connectors check`. It changes nothing anywhere: it opens no embedded
-database (that would upgrade its tables), writes no file, and every connector's ``probe`` only
-reads. What it cannot know without changing something it does not claim.
+database (that would upgrade its tables), writes no file, and no connector's ``probe`` changes
+anything. What it cannot know without changing something it does not claim.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
+
+from pydantic import BaseModel
 
 from config.settings import Mode, Settings
 from connectors.contract import Credential, Probe, Probes
@@ -38,9 +41,16 @@ from reconcile.estate import System
 from reconcile.store.database import Database
 from reconcile.store.embedded import file_system
 from reconcile.store.errors import DatabaseError
+from reconcile.store.looking import Waiting, look, waiting
 
 _LONGEST_SOCKET: Final = 107
 """Bytes of ``sun_path`` without its end (unix(7))."""
+_NO_DISK: Final = frozenset(
+    {"proc", "sysfs", "devtmpfs", "devpts", "cgroup", "cgroup2", "securityfs", "debugfs", "tracefs",
+     "mqueue", "bpf", "pstore", "configfs", "efivarfs"}
+)  # fmt: skip
+"""What the kernel shows as files: root may "write" there, and nothing is kept."""
+_FORGETS: Final = frozenset({"tmpfs", "ramfs"})
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -57,10 +67,11 @@ class Check:
 
 def examine(settings: Settings, clock: Callable[[], datetime]) -> Iterator[Check]:
     """Look at everything, in the order in which a new installation fails."""
-    yield _mode(settings)
+    yield _mode(settings, clock())
     yield from _policies(settings, clock)
     yield from _keys(settings)
     yield from _webhooks(settings)
+    yield from _passwords(settings)
     yield from _folders(settings)
     yield _database(settings)
     yield from _daemon(settings)
@@ -74,10 +85,31 @@ def examine(settings: Settings, clock: Callable[[], datetime]) -> Iterator[Check
     yield from _hr(settings, clock)
 
 
-def _mode(settings: Settings) -> Check:
-    acts = settings.mode is Mode.ACT
-    words = "the daemon changes things" if acts else "the daemon watches and changes nothing"
-    return Check("configuration", f"mode {settings.mode}", holds=True, detail=words)
+def _mode(settings: Settings, now: datetime) -> Check:
+    what = f"mode {settings.mode}"
+    if settings.mode is not Mode.ACT:
+        words = "the daemon watches and changes nothing"
+        return Check("configuration", what, holds=True, detail=words)
+    try:
+        found = _waiting(settings, now)
+    except (DatabaseError, CannotStart) as error:
+        words = f"the daemon changes things; open cases cannot be counted: {error}"
+        return Check("configuration", what, holds=True, detail=words, advice="look before serve")
+    words = (
+        f"the daemon changes things: {found.open_cases} open cases, "
+        f"{found.contain_due} past their access end and not blocked"
+    )
+    # What was only watched for weeks begins all at once with the next start.
+    advice = "these begin at once: 'deprovisioner case list --open'" if found.contain_due else ""
+    return Check("configuration", what, holds=True, detail=words, advice=advice)
+
+
+def _waiting(settings: Settings, now: datetime) -> Waiting:
+    scheme, _, place = settings.database_url.partition("///")
+    if scheme == "sqlite:":
+        return look(Path(place), now)
+    with closing(Database.open(database_url(settings))) as database, database.connect() as rows:
+        return waiting(rows, now)
 
 
 def _policies(settings: Settings, clock: Callable[[], datetime]) -> Iterator[Check]:
@@ -133,6 +165,32 @@ def _webhooks(settings: Settings) -> Iterator[Check]:
             yield _private("webhooks", name, secret)
 
 
+def _passwords(settings: Settings) -> Iterator[Check]:
+    """Every other secret in a file that is there; one that is not, its own check names."""
+    checked = {*settings.webhooks.secrets, settings.evidence.signing_key}
+    checked.add(settings.evidence.sealing_key)
+    for name, secret in _secrets_in(settings, ""):
+        scheme, _, place = secret.reference.partition(":")
+        if secret not in checked and scheme == "file" and Path(place).exists():
+            yield _private("secrets", name, secret)
+
+
+def _secrets_in(value: object, name: str) -> Iterator[tuple[str, Secret]]:
+    """Every reference to a secret, with its dotted place in the configuration."""
+    match value:
+        case Secret():
+            yield name, value
+        case BaseModel():
+            for word in type(value).model_fields:
+                yield from _secrets_in(getattr(value, word), f"{name}.{word}".lstrip("."))
+        case Mapping():
+            for key, each in value.items():
+                yield from _secrets_in(each, f"{name}.{key}")
+        case tuple():
+            for number, each in enumerate(value, 1):
+                yield from _secrets_in(each, f"{name}.{number}")
+
+
 def _folders(settings: Settings) -> Iterator[Check]:
     vault = settings.vault
     yield _folder("data", settings.data_directory)
@@ -164,6 +222,13 @@ def _folder(name: str, path: Path) -> Check:
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         advice = "make it writable for the user that the daemon runs as"
         return Check("folders", name, holds=False, detail=f"cannot write {there}", advice=advice)
+    if (kind := file_system(there) or "") in _NO_DISK:
+        advice = "name a folder on a local disk"
+        detail = f"{there} is no place for files ({kind})"
+        return Check("folders", name, holds=False, detail=detail, advice=advice)
+    if kind in _FORGETS:
+        advice = "name a folder on a local disk: this one is empty after a restart of the machine"
+        return Check("folders", name, holds=True, detail=f"{path} is in memory", advice=advice)
     detail = str(path) if there == path else f"{path} will be made"
     return Check("folders", name, holds=True, detail=detail)
 

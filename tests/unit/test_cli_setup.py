@@ -241,3 +241,50 @@ def test_what_is_neither_system_nor_kind_is_unknown(line: Line) -> None:
     assert "directory" in ended.err
     assert "ldap" in ended.err
     assert line("connectors", "show", "directory", "--json").err == ""
+
+
+def _changed(config: Path, old: str, new: str) -> None:
+    text = config.read_text(encoding="utf-8")
+    assert old in text
+    config.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_doctor_counts_what_begins_when_watching_ends(line: Line, tmp_path: Path) -> None:
+    """Before `mode: act` is served, the number of people who would be blocked at once is known."""
+    line("terminate", "E-7", "--employee-number", "7", "--immediate")
+    line("terminate", "E-8", "--employee-number", "8", "--last-day", "2031-01-31")
+    watching = line("doctor", "--json").json
+    _changed(tmp_path / "config.yaml", "mode: observe", "mode: act")
+    before = sorted((tmp_path / "data").iterdir())
+
+    acting = line("doctor", "--json").json
+
+    assert watching[0]["what"] == "mode observe"
+    assert "2 open cases, 1 past" in acting[0]["detail"]
+    assert "begin at once" in acting[0]["advice"]
+    assert sorted((tmp_path / "data").iterdir()) == before
+
+
+def test_doctor_sees_a_password_that_others_may_read(line: Line, tmp_path: Path) -> None:
+    """The passwords of the directory are secrets like the keys are."""
+    for name, mode in (("directory-act-password", 0o640), ("directory-verify-password", 0o600)):
+        (tmp_path / "secrets" / name).write_text("secret\n")
+        (tmp_path / "secrets" / name).chmod(mode)
+
+    found = {check["what"]: check for check in line("doctor", "--json").json
+             if check["area"] == "secrets"}  # fmt: skip
+
+    assert not found["systems.directory.settings.act.password"]["holds"]
+    assert "chmod 600" in found["systems.directory.settings.act.password"]["advice"]
+    assert found["systems.directory.settings.verify.password"]["holds"]
+
+
+def test_doctor_sees_a_folder_that_is_no_disk(line: Line, tmp_path: Path) -> None:
+    """Root may write anywhere, but nothing is kept below /proc."""
+    _changed(tmp_path / "config.yaml", f'data_directory: "{tmp_path}/data"',
+             'data_directory: "/proc/deprovisioner"')  # fmt: skip
+
+    found = line("doctor", "--json").json
+
+    data = next(check for check in found if (check["area"], check["what"]) == ("folders", "data"))
+    assert not data["holds"]
