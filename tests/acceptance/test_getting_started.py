@@ -93,7 +93,7 @@ def test_first_the_doctor_says_what_is_missing(installation: Installation) -> No
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(installation: Installation) -> None:
-    """Steps 3 and 4: with the passwords, but without the authority, TLS is what fails."""
+    """Steps 3 and 5: with the passwords, but without the authority, TLS is what fails."""
     company, secrets = installation.sandbox.company, installation.folder / "secrets"
     for name, account in (("act", company.act), ("verify", company.verify)):
         path = secrets / f"directory-{name}-password"
@@ -139,7 +139,7 @@ def test_then_the_doctor_is_content(installation: Installation) -> None:
 
 
 def test_a_plan_for_one_person(installation: Installation) -> None:
-    """Step 5: everything the leaver holds, when each thing would happen, and no write."""
+    """Step 6: everything the leaver holds, when each thing would happen, and no write."""
     ended = installation.run(
         "plan", "E-1042", "--employee-number", "200042",
         "--last-day", "2031-12-18", "--time-zone", "Europe/Berlin",
@@ -153,7 +153,7 @@ def test_a_plan_for_one_person(installation: Installation) -> None:
 
 
 def test_watching_changes_nothing(installation: Installation) -> None:
-    """Step 6: a case whose end is long past surveys, plans, asks, and writes nowhere."""
+    """Step 7: a case whose end is long past surveys, plans, asks, and writes nowhere."""
     token = installation.run("token", "issue", "Ada Example", "--role", "operator").out.strip()
     installation.edit("port: 8420", "port: 0")
     data = installation.folder / "data"

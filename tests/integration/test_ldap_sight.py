@@ -7,14 +7,19 @@ a case of the whole core stays open while its verifier cannot see the groups.
 from __future__ import annotations
 
 import contextlib
+import re
+import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import ldap3
 import pytest
+import yaml
 
 from connectors.contract import Credential, Probe, Subject, gather
-from connectors.ldap import Login
+from connectors.ldap import CanaryObject, Login
+from deprovisioner.initialise import Directory as InitDirectory
+from deprovisioner.initialise import install
 from reconcile.case import CaseState
 from reconcile.estate import System, abilities_of
 from tests.support.peers.connecting import (
@@ -25,10 +30,12 @@ from tests.support.peers.connecting import (
 )
 from tests.support.peers.population import (
     ACTOR,
+    CANARIES,
     CANARY_GROUP,
     LEAVER,
     SUFFIX,
     VERIFIER,
+    Entry,
     group,
 )
 from tests.support.peers.slapd import Slapd
@@ -36,6 +43,7 @@ from tests.support.peers.three_eight_nine import ThreeEightNine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.support.peers.directory import Directory
     from tests.support.scenario import Scenario
@@ -227,18 +235,15 @@ def test_doctor_tells_the_two_identities_apart(directory: Directory) -> None:
 
 def test_doctor_finds_the_one_missing_write_right(directory: Directory) -> None:
     """Read but no write on one attribute: named. One write right of the verifier: named too."""
-    if isinstance(directory, Slapd):
-        less = directory.access(
-            f'to attrs=memberUid by dn.exact="{ACTOR}" read by dn.exact="{VERIFIER}" write'
-            " by * break"
-        )
-    else:
-        assert isinstance(directory, ThreeEightNine)
-        less = contextlib.ExitStack()
-        rule = '(targetattr="memberUid")(version 3.0; acl "less"; {} userdn="ldap:///{}";)'
-        less.enter_context(directory.aci(SUFFIX, rule.format("deny (write)", ACTOR)))
-        less.enter_context(directory.aci(SUFFIX, rule.format("allow (write)", VERIFIER)))
-    with less:
+    with contextlib.ExitStack() as rules:
+        if isinstance(directory, Slapd):
+            who = f'by dn.exact="{ACTOR}" read by dn.exact="{VERIFIER}" write by * break'
+            rules.enter_context(directory.access(f"to attrs=memberUid {who}"))
+        else:
+            assert isinstance(directory, ThreeEightNine)
+            rule = '(targetattr="memberUid")(version 3.0; acl "less"; {} userdn="ldap:///{}";)'
+            for words, dn in (("deny (write)", ACTOR), ("allow (write)", VERIFIER)):
+                rules.enter_context(directory.aci(SUFFIX, rule.format(words, dn)))
         acting = failing(directory, Credential.ACT)
         verifying = failing(directory, Credential.VERIFY)
 
@@ -248,6 +253,46 @@ def test_doctor_finds_the_one_missing_write_right(directory: Directory) -> None:
     assert {check: line.detail for check, line in verifying.items()} == {
         "writes nothing": "may write memberUid"
     }
+
+
+def test_what_init_writes_is_complete(directory: Directory, tmp_path: Path) -> None:
+    """The LDIF loads into both products, and with it the listed canaries prove everything but what
+    the operator is told to name: one command, one ldapadd, and the doctor is content.
+    """
+    known = InitDirectory(directory.secure_url, SUFFIX, ACTOR, VERIFIER)
+    made = install(tmp_path, "example.com/deprovisioner", known, secrets.token_bytes)
+    for dn in reversed(CANARIES):
+        directory.delete(dn)
+    directory.add(Entry(f"ou=roles,{SUFFIX}", ("organizationalUnit",), {"ou": "roles"}))
+    for entry in ldif_entries(made.canaries.read_text("utf-8")):
+        directory.add(entry)
+    written = yaml.safe_load(made.config.read_text("utf-8"))["systems"]["directory"]["settings"]
+    canaries = tuple(CanaryObject.model_validate(one) for one in written["canaries"])
+
+    told = failing(directory, Credential.ACT, canaries=canaries, unused=())
+    named = told.pop("canary coverage").advice
+    own = {"openldap": ["authzFrom", "authzTo"], "389ds": ["nsSshPublicKey", "nsRoleDN"]}
+    missing = ("mgrpRFC822MailMember", "userCertificate", *own[directory.product])
+
+    assert told == {}
+    assert sorted(re.findall(r"(\w+): (?:add|this)", named)) == sorted(missing)
+    directory.delete(group("announce"))
+    directory.modify(LEAVER, {"userCertificate;binary": [(ldap3.MODIFY_REPLACE, [])]})
+    for credential in Credential:
+        assert failing(directory, credential, canaries=canaries, unused=missing) == {}
+        assert blind(directory, credential, canaries=canaries, unused=missing) == ""
+
+
+def ldif_entries(text: str) -> Iterator[Entry]:
+    """Read LDIF as simple as ours: no folded and no coded lines."""
+    for record in text.split("\n\n"):
+        lines = [line for line in record.splitlines() if line and not line.startswith("#")]
+        pairs = [tuple(line.split(": ", 1)) for line in lines]
+        if pairs:
+            values: dict[str, list[str]] = {}
+            for name, value in pairs[1:]:
+                values.setdefault(name, []).append(value)
+            yield Entry(pairs[0][1], tuple(values.pop("objectClass")), dict(values))
 
 
 def in_engineers(directory: Directory) -> bool:

@@ -7,7 +7,10 @@ before and after. Everybody here is invented.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeAlias
+
+from tests.support.peers.authority import person_certificate
 
 SUFFIX = "dc=example,dc=com"
 LEAVER_PASSWORD = "Correct-horse-7-battery"
@@ -115,6 +118,11 @@ def _person(name: str, number: int, classes: tuple[str, ...] = (), **more: Value
     return Entry(people(name), all_classes, attributes | more)
 
 
+@cache
+def _canary_certificate() -> bytes:
+    return person_certificate("canary")
+
+
 def _staff(certificate: bytes) -> list[Entry]:
     leaver = _person(
         "lmeyer",
@@ -138,7 +146,7 @@ def _staff(certificate: bytes) -> list[Entry]:
             44,
             ("ldapPublicKey", "krbPrincipalAux", "krbTicketPolicyAux"),
             sshPublicKey=KEY_ONE.replace("First", "Other"),
-            **{"userCertificate;binary": certificate},
+            **{"userCertificate;binary": _canary_certificate()},
             krbPrincipalName="canary@EXAMPLE.COM",
             krbPrincipalKey=b"\x30\x03\x02\x01\x00",
             manager=CANARY,
