@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from config.settings import Evidence, Mode
 from connectors.contract import Kind
@@ -128,6 +129,24 @@ def test_one_event_delivered_by_many_at_once_is_one_case(
         outcomes = sorted(answer.json()["outcome"] for answer in answers)
         assert outcomes == ["accepted", *["duplicate"] * 7]
         assert len({answer.json()["case_id"] for answer in answers}) == 1
+
+
+def test_a_start_that_acts_says_how_much_begins(tmp_path: Path) -> None:
+    """What was taken in while the daemon only watched is counted in the log before it runs."""
+    settings = settings_for(tmp_path)
+    with memory_world(tmp_path), open_house(settings, at_rest=True) as house:
+        for employment in ("E-1", "E-2"):
+            raw = event(employment=employment)
+            taken = read(raw, received_at=house.estate.clock())
+            house.desk.receive(taken, raw=raw, principal="test")
+    with memory_world(tmp_path), open_house(settings) as house:
+        daemon = Daemon(house)
+        with capture_logs() as logged:
+            daemon.start()
+        daemon.stop(timedelta(seconds=20))
+
+    (said,) = (line for line in logged if line["event"] == "daemon.acts")
+    assert (said["open_cases"], said["contain_due"]) == (2, 2)
 
 
 def test_a_rolled_back_database_does_not_start(tmp_path: Path) -> None:
