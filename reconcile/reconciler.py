@@ -8,7 +8,7 @@ the sweep.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -42,9 +42,6 @@ if TYPE_CHECKING:
     from reconcile.store.database import Database
 
 log = structlog.get_logger(__name__)
-
-BRAKE_RELEASES: Final = 2
-"""How many different people release a tripped brake (Law 5)."""
 
 
 @dataclass(slots=True)
