@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
+from connectors._directory.entries import any_of, normal_dn
 from connectors._directory.session import NO_ATTRIBUTES
 from connectors.contract import Credential, Probe
 from connectors.faults import Fault
 from connectors.ldap import coverage, rights, watched
 from connectors.ldap.directory import PPOLICY_CONTROL, Directory
+from connectors.ldap.references import ROWS
 from connectors.ldap.settings import Product
 
 _CLOCK: Final = timedelta(seconds=30)
@@ -27,6 +29,8 @@ def probe(directory: Directory) -> Iterator[Probe]:
     yield _base(directory)
     yield from _canaries(directory)
     yield _coverage(directory)
+    if directory.credential is Credential.ACT:
+        yield _branches(directory)
     yield from rights.probe(directory)
     yield _lock(directory)
     if directory.settings.read_sessions:
@@ -85,6 +89,27 @@ def _coverage(directory: Directory) -> Probe:
     if not acting:
         advice += ": add entries that have them to canaries (the acting identity names some)"
     return Probe("canary coverage", holds=False, detail=", ".join(gaps), advice=advice)
+
+
+def _branches(directory: Directory) -> Probe:
+    """Name branches that name people and have no canary: a note, for rights often end at one."""
+    settings = directory.settings
+    proven = {_branch(canary.dn, settings.base) for canary in settings.canaries}
+    naming = any_of([f"({row.attribute}=*)" for row in ROWS])
+    try:
+        pages = directory.session.search(settings.base, naming, [NO_ATTRIBUTES])
+        found = {_branch(entry.dn, settings.base) for page in pages for entry in page}
+    except Fault as fault:
+        return Probe("canary branches", holds=False, detail=str(fault), advice="lift its limits")
+    left = ", ".join(sorted(found - proven))
+    advice = f"people are named below {left}: add an entry of each to canaries" if left else ""
+    return Probe("canary branches", holds=True, detail=left, advice=advice)
+
+
+def _branch(dn: str, base: str) -> str:
+    """Fold the name of the container right below the base in which an entry lies."""
+    parts = normal_dn(dn).removesuffix(normal_dn(base)).rstrip(",").split(",")
+    return parts[-1] if len(parts) > 1 else ""
 
 
 def _advice(directory: Directory, name: str) -> str:

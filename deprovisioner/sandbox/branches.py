@@ -224,6 +224,7 @@ def _canaries(company: "Company") -> Iterable[DirectoryEntry]:
             {"nisNetgroupTriple": ["(none.invalid,canary,)"]},
         ),
         (("cn=canaries", "roles"), ("organizationalRole",), {"roleOccupant": me}),
+        (("cn=canaries", "systems"), ("device",), {"owner": me, "seeAlso": me}),
         (("cn=canary", "aliases"), ("alias", "extensibleObject"), {"aliasedObjectName": me}),
         (
             ("cn=canaries", "aliases"),

@@ -37,6 +37,7 @@ CANARIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         f"cn=canaries,ou=sudoers,{SUFFIX}": ("sudoUser", "sudoRunAsUser"),
         f"cn=canaries,ou=netgroups,{SUFFIX}": ("nisNetgroupTriple",),
         f"cn=canaries,ou=roles,{SUFFIX}": ("roleOccupant",),
+        f"cn=canaries,ou=systems,{SUFFIX}": ("owner", "seeAlso"),
         f"cn=canary,ou=aliases,{SUFFIX}": ("aliasedObjectName",),
         f"cn=canaries,ou=aliases,{SUFFIX}": ("rfc822MailMember",),
     }

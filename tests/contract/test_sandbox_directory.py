@@ -84,7 +84,7 @@ FILTERS = {
     "(pwdAccountLockedTime=*)": 0,
     "(employeeNumber=200042)": 1,
     "(homeDirectory=/home/yue.lin)": 1,
-    "(structuralObjectClass=device)": 2,
+    "(structuralObjectClass=device)": 3,
 }
 
 

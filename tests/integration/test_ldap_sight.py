@@ -211,6 +211,23 @@ def test_doctor_names_what_is_not_covered_and_an_example(directory: Directory) -
     assert "canary coverage" not in failing(directory, Credential.ACT)
 
 
+def test_doctor_notes_a_branch_without_canary(directory: Directory) -> None:
+    """Groups in a second branch, where no canary is, are named: rights often end at a branch."""
+    directory.add(Entry(f"ou=Teams,{SUFFIX}", ("organizationalUnit",), {"ou": "Teams"}))
+    team = Entry(f"cn=red,ou=Teams,{SUFFIX}", ("groupOfNames",), {"cn": "red", "member": LEAVER})
+    notes = []
+    for _ in range(2):
+        connector = connect(directory, Credential.ACT)
+        notes += [line for line in connector.probe() if line.check == "canary branches"]
+        connector.close()
+        if len(notes) == 1:
+            directory.add(team)
+
+    assert (notes[0].holds, notes[0].advice) == (True, "")
+    assert (notes[1].detail, notes[1].holds) == ("ou=teams", True)
+    assert "add an entry of each to canaries" in notes[1].advice
+
+
 def test_doctor_does_not_believe_unused(directory: Directory) -> None:
     """An attribute that somebody has is not unused."""
     line = failing(directory, Credential.ACT, unused=("nsSshPublicKey", "sudoUser"))
