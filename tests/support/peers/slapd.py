@@ -79,7 +79,7 @@ directory {folder}/data
 maxsize 4294967296
 dbnosync
 index objectClass,uid,mail,cn,sn,member,uniqueMember,memberOf,entryUUID,entryCSN eq
-index employeeNumber,manager,owner,seeAlso,secretary,roleOccupant,aliasedObjectName eq
+index employeeNumber,uidNumber,manager,owner,seeAlso,secretary,roleOccupant,aliasedObjectName eq
 index memberUid,nisNetgroupTriple,sudoUser,sudoRunAsUser,authzFrom pres
 index rfc822MailMember,mgrpRFC822MailMember eq
 limits dn.exact="{limited}" size=7
