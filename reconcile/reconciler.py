@@ -199,6 +199,9 @@ class Reconciler:
             file.update(closing_at=file.now.timestamp())
         if file.state is CaseState.CLOSED and file.row["closed_at"] is None:
             file.update(closed_at=file.now.timestamp())
+            # What a closed case still owes is planned with the closing, so that nobody sees it
+            # closed without it.
+            self._plan(file, decide(self._facts(file), file.now))
             self.jobs.wake(file.connection, file.id, "closed")
 
     def _wake(self, file: CaseFile, decision: Decision) -> None:

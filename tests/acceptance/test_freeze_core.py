@@ -7,6 +7,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from reconcile.engine.lease import EVICTED
 from tests.support.core_fleet import Fleet, fleet
 from tests.support.core_proof import prove
 from tests.support.peers.postgres import Postgres
-from tests.support.waiting import wait_until
+from tests.support.waiting import WaitedInVainError, wait_until
 
 pytest_plugins = ("tests.support.peers.fixtures",)
 pytestmark = [pytest.mark.peers, pytest.mark.slow]
@@ -39,10 +40,20 @@ def all_at_work(made: Fleet) -> bool:
     return all(made.calls_by(node) for node in made.nodes)
 
 
+def put_to_work(made: Fleet) -> None:
+    """Deliver leavers until every node has made calls: who is idle takes the next ones."""
+    for first in range(0, 60, 4):
+        made.hire_and_deliver(range(first, first + 4))
+        with suppress(WaitedInVainError):
+            wait_until(lambda: all_at_work(made), 4)
+            return
+    message = "a node never took any work"
+    raise AssertionError(message)
+
+
 def test_a_frozen_node_touches_nothing_after_its_lease(three: Fleet) -> None:
     """Others finish its work; thawed it begins no call, writes nothing, and ends with 70."""
-    three.hire_and_deliver(range(5))
-    wait_until(lambda: all_at_work(three), 60)
+    put_to_work(three)
     frozen = three.nodes[1]
     three.nodes.remove(frozen)
     three.ended[frozen.pid] = three.freeze(frozen)
@@ -62,8 +73,7 @@ def test_a_frozen_node_touches_nothing_after_its_lease(three: Fleet) -> None:
 
 def test_nodes_frozen_together_go_on_together(three: Fleet) -> None:
     """After a host suspend no node takes another for dead, and every case closes."""
-    three.hire_and_deliver(range(4))
-    wait_until(lambda: all_at_work(three), 60)
+    put_to_work(three)
     for node in three.nodes:
         three.freeze(node)
     three.await_(lambda: three.expired_leases() == 3, 60)
@@ -78,8 +88,7 @@ def test_nodes_frozen_together_go_on_together(three: Fleet) -> None:
 
 def test_the_database_is_pulled_away_for_ten_seconds(three: Fleet, postgres: Postgres) -> None:
     """No call begins on a lease that cannot be renewed; every finished call is still recorded."""
-    three.hire_and_deliver(range(4))
-    wait_until(lambda: all_at_work(three), 60)
+    put_to_work(three)
     pulled = time.time()
     postgres.stop("immediate")
     try:
