@@ -11,6 +11,7 @@ import base64
 import binascii
 import secrets
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -251,6 +252,7 @@ def _estate(settings: Settings, origins: Origins) -> Estate:
         clock=origins.clock,
         token_bytes=origins.token_bytes,
         new_id=origins.new_id,
+        pause=time.sleep,
         hr=open_hr(settings, origins.clock),
         guards=Guards(**settings.guards.model_dump()),
         limits=Limits(**settings.limits.model_dump()),
@@ -315,7 +317,8 @@ def _open(name: str, configured: Configured, clock: Callable[[], datetime]) -> S
     connector = connect(Credential.ACT)
     card, abilities = connector.card(), abilities_of(connector)
     connector.close()
-    return System(name, connect, card, abilities, observe=configured.observe)
+    pace = SystemLimits(configured.concurrency, configured.calls_per_second).pace
+    return System(name, connect, card, abilities, observe=configured.observe, pace=pace)
 
 
 def open_hr(settings: Settings, clock: Callable[[], datetime]) -> HrSource | None:

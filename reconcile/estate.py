@@ -50,6 +50,9 @@ class System:
     card: Card
     abilities: frozenset[Step]
     observe: bool = False
+    pace: timedelta = timedelta(0)
+    """The least time between two calls of one operation, so that the system's own request limit
+    holds over all operations that may run at once (concurrency / calls per second)."""
 
 
 def abilities_of(connector: Connector) -> frozenset[Step]:
@@ -126,6 +129,8 @@ class Estate:
     new_id: Callable[[], str]
     policy_sources: Sequence[Source] = ()
     """The texts the policies were read from, stored with each case's policy hash."""
+    pause: Callable[[float], None] = lambda _seconds: None
+    """Waits that many seconds; only for the pace of a system."""
     hr: HrSource | None = None
     vault: Vault | None = None
     make_identity: Callable[[], CaseIdentity] = no_identity

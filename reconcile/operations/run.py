@@ -86,6 +86,8 @@ class Run:
     step: Step
     access_end_at: float
     """What the gates were asked about: when the end moves, this run has no leave any more."""
+    next_call: float = 0.0
+    """On the boot clock: when the system's pace allows the next call."""
 
     @property
     def system(self) -> System:
@@ -129,10 +131,21 @@ class Run:
             raise Stopped(PROTECTED)
 
     def guard(self) -> None:
-        """Before every call to the outside: the lease is ours and the budget is not spent."""
+        """Before every call to the outside: the system's pace, our lease, and the budget."""
+        self._keep_pace()
         self.lease.guard()
         if self.deadline.passed:
             raise OutOfBudget
+
+    def _keep_pace(self) -> None:
+        """Wait as long as the system's request limit asks; the lease is looked at afterwards."""
+        configured = self.estate.systems.get(self.system_name)
+        if configured is None or not configured.pace:
+            return
+        early = self.next_call - self.deadline.clock()
+        if early > 0:
+            self.estate.pause(early)
+        self.next_call = self.deadline.clock() + configured.pace.total_seconds()
 
     def connect(self, credential: Credential) -> Connector:
         """Make a connector of the system; the caller closes it."""

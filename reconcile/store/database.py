@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, Self, TypeVar
 
 import sqlalchemy as sa
+import tenacity
 
 from reconcile.store import embedded, shared
 from reconcile.store.errors import DatabaseMisconfigured, DatabaseUnavailable, unavailable
@@ -99,16 +100,19 @@ class Database:
         (Law 1). `work` may run several times and must only touch the connection it is given.
         Raises `DatabaseUnavailable` only after `close`.
         """
-        tries = 0
-        while True:
-            try:
-                with self.begin() as connection:
-                    return work(connection)
-            except DatabaseUnavailable:
-                pause = _PAUSES[min(tries, len(_PAUSES) - 1)]
-                if self._closing.wait(pause):
-                    raise
-                tries += 1
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(DatabaseUnavailable),
+            wait=tenacity.wait_chain(*map(tenacity.wait_fixed, _PAUSES)),
+            stop=tenacity.stop_when_event_set(self._closing),
+            sleep=tenacity.sleep_using_event(self._closing),
+            reraise=True,
+        )
+
+        def once() -> T:
+            with self.begin() as connection:
+                return work(connection)
+
+        return retrying(once)
 
     def now(self) -> sa.ColumnElement[float]:
         """Return the database's clock as SQL, in seconds since 1970: node clocks never matter."""

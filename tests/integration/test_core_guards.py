@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -173,3 +174,17 @@ def test_a_lost_policy_version_stops_the_case(core: Scenario) -> None:
     assert [each.state for each in core.desk.cases()] == [CaseState.HELD]
     with pytest.raises(PolicyLost):
         core.desk.case(case_id)
+
+
+def test_the_request_limit_of_a_system_is_kept(core: Scenario) -> None:
+    """Between two calls of an operation there is at least the system's pace."""
+    hire(core.world)
+    waited: list[float] = []
+    system = replace(core.estate.systems["directory"], pace=timedelta(seconds=30))
+    core.change_estate(systems={"directory": system}, pause=waited.append)
+    case_id = core.receive()
+    core.settle(until=core.clock() + SOON)
+    calls = [line for line in core.world.calls() if line.phase == "start"]
+    operations = [o for o in core.desk.case(case_id).operations if o.started_at]
+    assert len(waited) >= len(calls) - len(operations)
+    assert all(0 < seconds <= 30 for seconds in waited)
