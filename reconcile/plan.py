@@ -18,7 +18,7 @@ from policies.model import Revocation, Transfer
 from reconcile.case import CaseState
 from reconcile.closure import Closure, assess, satisfied, why_unverified
 from reconcile.facts import HR, WRITES, OperationState, QuestionKind, Step
-from reconcile.gates import Gate, due_at, gate, supports, termination_confirmed
+from reconcile.gates import Gate, gate, supports, termination_confirmed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -358,20 +358,6 @@ def _wake_at(facts: CaseFacts, gates: dict[int, Gate], now: datetime) -> datetim
         times.append(facts.hr.read_at + facts.limits.hr_every)
     times += [q.deadline for q in facts.questions if not q.answer]
     return min((at for at in times if at > now), default=None)
-
-
-def outlook(
-    facts: CaseFacts, now: datetime
-) -> tuple[tuple[PlannedOperation, datetime | None, str], ...]:
-    """Say for people what will happen when: each needed step, its instant, why it waits."""
-    rows = []
-    for planned in _needed(facts):
-        operation = facts.operation(planned.system, planned.step)
-        system = next((s for s in facts.covered if s.name == planned.system), None)
-        due = due_at(planned.step, system, facts) if system else None
-        why = gate(operation, facts, now).why if operation else ""
-        rows.append((planned, due, why))
-    return tuple(rows)
 
 
 def plan_hash(facts: CaseFacts) -> str:
