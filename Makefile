@@ -50,8 +50,9 @@ LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --g
 lock: $(VENV)/.dev  ## resolve every version again and write requirements/*.lock; UPGRADE=1 takes new ones
 	$(PIP) install "uv>=0.9"
 	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --output-file requirements/base.lock
-	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --group test --group lint --group build \
-	  --output-file requirements/dev.lock
+	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --extra entra --output-file requirements/demo.lock
+	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --extra entra --group test --group lint \
+	  --group build --output-file requirements/dev.lock
 
 clean:  ## remove everything that was built, the virtual environment too
 	rm -rf $(VENV) $(OUT) build demo-out .mypy_cache .ruff_cache .pytest_cache .hypothesis \
@@ -70,9 +71,9 @@ $(VENV)/bin/python:
 	  "On Debian: apt-get install python3-venv; elsewhere name one: make PYTHON=/path/to/python" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.base: requirements/base.lock | $(VENV)/bin/python
+$(VENV)/.base: requirements/demo.lock | $(VENV)/bin/python
 	@echo "installing what the program needs into $(VENV) (hashes checked) ..."
-	$(PIP) install --require-hashes -r requirements/base.lock
+	$(PIP) install --require-hashes -r requirements/demo.lock
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.lock pyproject.toml | $(VENV)/bin/python
