@@ -18,7 +18,7 @@ import ldap3
 from connectors.secret import Secret
 
 _PORTS: Final = {"ldap": 389, "ldaps": 636}
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,8 @@ class Endpoint:
 
     ``url`` is ``ldaps://host[:port]`` or ``ldap://host[:port]``; the latter is upgraded by StartTLS
     when ``start_tls`` is set. Clear text is refused except to loopback, or when
-    ``allow_clear_text`` says so. Raises :class:`ValueError`.
+    ``allow_clear_text`` says so. ``certificate_name`` is the host name the certificate must carry
+    where the server is reached at another address. Raises :class:`ValueError`.
     """
 
     url: str
@@ -36,6 +37,7 @@ class Endpoint:
     ca_file: Path | None = None
     start_tls: bool = False
     allow_clear_text: bool = False
+    certificate_name: str = ""
     connect_timeout: timedelta = timedelta(seconds=10)
     receive_timeout: timedelta = timedelta(seconds=60)
 
@@ -45,7 +47,7 @@ class Endpoint:
 
     @property
     def host(self) -> str:
-        """Host name the certificate must carry."""
+        """Host name or address to connect to."""
         return urlsplit(self.url).hostname or ""
 
     def server(self) -> ldap3.Server:
@@ -55,7 +57,7 @@ class Endpoint:
             self.host,
             port=parts.port or _PORTS[parts.scheme],
             use_ssl=parts.scheme == "ldaps",
-            tls=CheckedTls(self.host, self.ca_file),
+            tls=CheckedTls(self.certificate_name or self.host, self.ca_file),
             get_info=ldap3.NONE,
             connect_timeout=self.connect_timeout.total_seconds(),
         )
@@ -67,7 +69,7 @@ def check_url(url: str, *, encrypted: bool, allow_clear_text: bool) -> None:
     if parts.scheme not in _PORTS or not parts.hostname or parts.path.strip("/"):
         raise ValueError("a directory is given as ldaps://host[:port] or ldap://host[:port]")
     clear = parts.scheme == "ldap" and not encrypted
-    if clear and parts.hostname not in _LOOPBACK and not allow_clear_text:
+    if clear and parts.hostname not in LOOPBACK and not allow_clear_text:
         raise ValueError("ldap:// without start_tls is only allowed to loopback")
 
 
