@@ -94,9 +94,40 @@ class HoldingState(StrEnum):
     GONE = "gone"
 
 
+class IdentityKey(StrEnum):
+    """By what an account may be known to be somebody's.
+
+    ``IMMUTABLE_ID`` is an id of *another* system that an account carries (Entra's
+    ``onPremisesImmutableId`` is Active Directory's objectGUID); both sides write it alike.
+    ``OWNER`` is who a non-personal account belongs to: a native id, DN or login of that person's.
+    """
+
+    EMPLOYEE_NUMBER = "employee_number"
+    PERSON_ID = "person_id"
+    IMMUTABLE_ID = "immutable_id"
+    UPN = "upn"
+    MAIL = "mail"
+    LOGIN = "login"
+    OWNER = "owner"
+    NAME = "name"
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    """One identity attribute with its value as read, unfolded. Personal data."""
+
+    key: IdentityKey
+    value: str
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What HR knows about a person. The only input of :class:`Finds`. Personal data throughout."""
+    """What HR knows about a person. The only input of :class:`Finds`. Personal data throughout.
+
+    ``logins`` also holds logins learned in other systems and those that a naming pattern makes of
+    them; ``identifiers`` holds immutable ids learned in other systems. A connector may search by
+    them; what a hit is worth is judged in ``reconcile.correlate``.
+    """
 
     employment_id: str
     person_id: str = ""
@@ -105,6 +136,7 @@ class Subject:
     upn: str = ""
     names: tuple[str, ...] = ()
     logins: tuple[str, ...] = ()
+    identifiers: tuple[Identifier, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +146,9 @@ class Account:
     ``native_id`` is the system's immutable id (entryUUID, Graph id), never a name or DN.
     ``confidence`` is 0 to 100: 100 means an immutable id or the HR number matched; anything lower
     is a candidate that a person confirms, never acted upon by itself.
+    ``identifiers`` are the identity attributes as read, all values of each: HR number, addresses,
+    login, owner. Where they are given they decide, and ``confidence`` is only heard where they say
+    nothing (docs/correlation.md); left out, ``confidence`` is believed.
     ``display`` is what a person recognises (personal data; never logged).
     """
 
@@ -124,6 +159,7 @@ class Account:
     matched_by: str = ""
     confidence: int = 100
     display: str = ""
+    identifiers: tuple[Identifier, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Final
 
 from connectors._directory.entries import Entry, any_of, below, equals, normal
 from connectors._directory.results import OutOfRange, Referred, Truncated
-from connectors.contract import Account, AccountKind, Page, Subject
+from connectors.contract import Account, AccountKind, Identifier, IdentityKey, Page, Subject
 from connectors.ldap.directory import Directory
 
 CERTAIN: Final = 100
@@ -142,4 +142,17 @@ def _account(directory: Directory, system: str, entry: Entry) -> Account:
         kind=kind,
         matched_by="listed",
         display=entry.dn,
+        identifiers=tuple(_identifiers(directory, entry)),
     )
+
+
+def _identifiers(directory: Directory, entry: Entry) -> Iterator[Identifier]:
+    """Report what was read, unfolded: what it is worth is not ours to judge."""
+    settings = directory.settings
+    for number in entry.texts(settings.employee_attribute):
+        yield Identifier(IdentityKey.EMPLOYEE_NUMBER, number)
+    for login in entry.texts(settings.login_attribute):
+        yield Identifier(IdentityKey.LOGIN, login)
+    for attribute in settings.mail_attributes:
+        for mail in entry.texts(attribute):
+            yield Identifier(IdentityKey.MAIL, mail)

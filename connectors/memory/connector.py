@@ -22,6 +22,8 @@ from connectors.contract import (
     Export,
     Holding,
     HoldingState,
+    Identifier,
+    IdentityKey,
     Item,
     Kind,
     Outcome,
@@ -44,6 +46,17 @@ _CONFIDENCE: Final[Mapping[str, int]] = {
     "email": 60,
     "login": 60,
     "name": 30,
+    "immutable_id": CERTAIN,
+    "owner": 60,
+}
+_KEYS: Final[Mapping[str, IdentityKey]] = {
+    "employee_number": IdentityKey.EMPLOYEE_NUMBER,
+    "person_id": IdentityKey.PERSON_ID,
+    "immutable_id": IdentityKey.IMMUTABLE_ID,
+    "email": IdentityKey.MAIL,
+    "login": IdentityKey.LOGIN,
+    "owner": IdentityKey.OWNER,
+    "name": IdentityKey.NAME,
 }
 _WITHHELD: Final = "holdings withheld from this credential"
 _NOTHING_TO_SEARCH_BY: Final = "nothing to search by"
@@ -118,6 +131,8 @@ class MemoryConnector:
             *(("email", email) for email in (*subject.emails, subject.upn)),
             *(("login", login) for login in subject.logins),
             *(("name", name) for name in subject.names),
+            *(("immutable_id", each.value) for each in subject.identifiers),
+            *(("owner", owner) for owner in (*subject.emails, *subject.logins)),
         ]
         with self._call("find", "") as struck:
             best: dict[str, Account] = {}
@@ -318,7 +333,15 @@ class MemoryConnector:
             matched_by=matched_by,
             confidence=_CONFIDENCE.get(matched_by, CERTAIN),
             display=row["display"],
+            identifiers=self._identifiers(row["native_id"]),
         )
+
+    def _identifiers(self, account_id: str) -> tuple[Identifier, ...]:
+        rows = self._world.rows(
+            "SELECT attribute, value FROM matches WHERE account_id = ? ORDER BY attribute, value",
+            account_id,
+        )
+        return tuple(Identifier(_KEYS[row["attribute"]], row["value"]) for row in rows)
 
     def _each_account(self) -> Iterator[Account]:
         """Walk by key, a page at a time, so that the size of the company does not matter."""
