@@ -57,8 +57,8 @@ class Settings(_Model):
     is read too.
     ``allow_clear_text``: for a pretend domain on loopback only; a real one refuses passwords there.
     ``people``: where accounts are; empty means below ``base``. ``admins``, ``services``: bases
-    whose accounts are of that kind. ``admin_logins``, ``service_logins``: patterns like ``adm-{login}``,
-    found as candidates only.
+    whose accounts are of that kind. ``admin_logins``, ``service_logins``: patterns like
+    ``adm-{login}``, found as candidates only.
     ``protected``: objectGUIDs or SIDs that are never touched (break-glass); krbtgt, built-in
     administrators, ``MSOL_*``, ``Sync_*`` and our own identities are protected without it.
     ``neutral_group``: RID of the primary group an account gets when it leaves another one.

@@ -13,12 +13,12 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from connectors._directory.entries import Change, Edit, Entry, bare, equals
+from connectors._directory.preimage import unpack
 from connectors.contract import Account, Effect, Holding, Json, Outcome
 from connectors.faults import Malformed, Missing, Refused, Transient
 from connectors.ldap import own
 from connectors.ldap.card import SESSION, SESSION_DUTY
 from connectors.ldap.directory import Directory
-from connectors.ldap.preimage import unpack
 from connectors.ldap.references import (
     ROW_OF,
     TWO_BEARERS,

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 from connectors._directory.entries import Entry
+from connectors._directory.servers import merged
 from connectors._directory.session import Sessions
 from connectors.contract import (
     Account,
@@ -79,8 +80,9 @@ class LdapConnector:
         if len(self._servers) == 1:
             yield from survey.survey(self._directory(), account)
             return
-        yield from survey.merged(
-            survey.survey(self._directory(number), account) for number in range(len(self._servers))
+        yield from merged(
+            (f"server {number}", survey.survey(self._directory(number - 1), account))
+            for number in range(1, len(self._servers) + 1)
         )
 
     def list_accounts(self) -> Iterator[Page[Account]]:

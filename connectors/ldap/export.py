@@ -7,22 +7,19 @@ just ends.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 from typing import Final
 
 from connectors._directory.entries import Entry
+from connectors._directory.ldif import HEAD, MEDIA_TYPE, ldif
 from connectors.contract import Account, Export
 from connectors.faults import Unauthorised
 from connectors.ldap.directory import Directory
 from connectors.ldap.references import ROWS, Identity, matching, search_filter
 
-MEDIA_TYPE: Final = "text/plain"
 WHOLE: Final = ("*", "+")
 _OPERATIONAL: Final = ("nsAccountLock", "nsRoleDN", "passwordPolicySubentry", "aci")
 """389-ds shows these only when asked by name."""
-_SAFE_FIRST: Final = frozenset(range(0x21, 0x7F)) - set(b":<")
-_SAFE: Final = frozenset(range(0x20, 0x7F))
 
 
 def export(directory: Directory, account: Account) -> Iterator[Export]:
@@ -34,7 +31,7 @@ def export(directory: Directory, account: Account) -> Iterator[Export]:
     entry = directory.account_entry(account, (*WHOLE, *_OPERATIONAL))
     name = "references" if entry else "references-of-deleted-entry"
     if entry is not None:
-        yield Export(f"{account.native_id}/entry.ldif", MEDIA_TYPE, iter((_HEAD + ldif(entry),)))
+        yield Export(f"{account.native_id}/entry.ldif", MEDIA_TYPE, iter((HEAD + ldif(entry),)))
     elif not _sees(directory):  # Law 2: empty is not absent
         raise Unauthorised("export: neither the account's entry nor all canaries are seen")
     yield Export(
@@ -44,9 +41,6 @@ def export(directory: Directory, account: Account) -> Iterator[Export]:
     )
 
 
-_HEAD: Final = b"version: 1\n\n"
-
-
 def _sees(directory: Directory) -> bool:
     end = directory.end()
     return end.canary.seen and not end.gaps
@@ -54,7 +48,7 @@ def _sees(directory: Directory) -> bool:
 
 def _references(directory: Directory, identity: Identity) -> Iterator[bytes]:
     """Write what names the person and no other's entry: the search asks for more than that."""
-    yield _HEAD
+    yield HEAD
     wanted = search_filter(identity)
     for page in directory.session.search(directory.settings.base, wanted, WHOLE):
         naming = (found for found in page if _names(identity, found))
@@ -64,19 +58,3 @@ def _references(directory: Directory, identity: Identity) -> Iterator[bytes]:
 
 def _names(identity: Identity, entry: Entry) -> bool:
     return any(matching(row, identity, entry.values(row.attribute)) for row in ROWS)
-
-
-def ldif(entry: Entry) -> bytes:
-    """Write one entry with every value; what is not safe as it is goes as base64."""
-    lines = [_line("dn", entry.dn.encode("utf-8"))]
-    lines += [_line(name, value) for name, values in entry.attributes.items() for value in values]
-    return b"\n".join(lines) + b"\n\n"
-
-
-def _line(name: str, value: bytes) -> bytes:
-    safe = not value or (
-        value[0] in _SAFE_FIRST and all(byte in _SAFE for byte in value) and value[-1] != 0x20  # noqa: PLR2004 - a blank at the end
-    )
-    if safe:
-        return name.encode() + b": " + value
-    return name.encode() + b":: " + base64.b64encode(value)

@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from connectors._directory.entries import Change, Edit, Entry, bare
+from connectors._directory.preimage import pack, unpack
 from connectors.contract import Account, Holding, HoldingState, Json, Kind
 from connectors.ldap.card import CERTIFICATE, KERBEROS, ROLE, SSH_KEY
-from connectors.ldap.preimage import pack, unpack
 from connectors.ldap.references import DELEGATION
 
 VALUE_ROWS: Final[Mapping[str, Kind]] = {

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from connectors._directory.entries import Change, Edit, Entry
+from connectors._directory.preimage import pack, unpack
 from connectors.contract import Account, Effect, Holding, HoldingState, Json, Outcome
 from connectors.faults import Missing, Refused, Transient
 from connectors.ldap import proof
 from connectors.ldap.card import PASSWORD
 from connectors.ldap.directory import PPOLICY_CONTROL, Directory
-from connectors.ldap.preimage import pack, unpack
 from connectors.ldap.settings import Product
 
 LOCKED_FOR_EVER: Final = b"000001010000Z"

@@ -2,34 +2,29 @@
 
 The order is that of the facts: the account and its password (L01 to L03), what lies on its own
 entry (L04, L10), what points at it from elsewhere (L05 to L09), access rules and connections (L11,
-L12). Called by the connector's ``survey``; ``merged`` joins the readings of several servers (L13).
+L12). Called by the connector's ``survey``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from typing import Final
 
 from connectors._directory.entries import Entry
+from connectors._directory.preimage import pack
 from connectors._directory.results import OutOfRange, Referred, Truncated
 from connectors._directory.session import NO_ATTRIBUTES
 from connectors.contract import (
     Account,
-    Canary,
     Holding,
-    HoldingState,
     Json,
     Kind,
     Page,
-    ReadEnd,
-    gather,
     kind,
 )
 from connectors.ldap import coverage, own, sign_in, watched
 from connectors.ldap.card import PASSWORD
 from connectors.ldap.directory import Directory
-from connectors.ldap.preimage import pack
 from connectors.ldap.references import (
     GROUP,
     ROWS,
@@ -91,36 +86,6 @@ def references_left(directory: Directory, identity: Identity) -> list[Kind]:
         and set(matching(row, identity, entry.values(row.attribute)))
         - set(contested(row, identity, entry.values(row.attribute)))
     ]
-
-
-def merged(readings: Iterable[Iterable[Page[Holding]]]) -> Iterator[Page[Holding]]:
-    """Join the readings of several servers: live anywhere is live, blind anywhere is blind."""
-    worst: dict[str, Holding] = {}
-    ends: list[ReadEnd] = []
-    complete = True
-    for number, pages in enumerate(readings, 1):
-        reading = gather(pages)
-        for holding in reading.items:
-            known = worst.get(holding.key)
-            if known is None or known.state is not HoldingState.LIVE:
-                worst[holding.key] = holding
-            elif holding.duty and not known.duty:
-                worst[holding.key] = replace(known, duty=holding.duty)
-        complete = complete and reading.complete
-        if reading.canary and reading.read_at and reading.credential:
-            gaps = tuple(f"{gap} (server {number})" for gap in reading.gaps)
-            ends.append(
-                ReadEnd(reading.complete, reading.canary, reading.read_at, reading.credential, gaps)
-            )
-        else:
-            complete = False
-    yield Page(tuple(worst.values()))
-    if ends:
-        last = ends[-1]
-        seen = all(end.canary.seen for end in ends)
-        gaps = tuple(gap for end in ends for gap in end.gaps)
-        canary = Canary(last.canary.name, seen)
-        yield Page((), ReadEnd(complete, canary, last.read_at, last.credential, gaps))
 
 
 def _on_entry(directory: Directory, account: Account, entry: Entry) -> Iterator[Holding]:

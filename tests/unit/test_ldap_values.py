@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors._directory.entries import Change, Edit, Entry
+from connectors._directory.ldif import ldif
+from connectors._directory.preimage import pack, unpack
 from connectors.contract import Account, HoldingState
 from connectors.faults import Malformed
 from connectors.ldap import own
-from connectors.ldap.export import ldif
-from connectors.ldap.preimage import pack, unpack
 from connectors.ldap.settings import Product
 from connectors.ldap.sign_in import is_scramble, scramble_value
 

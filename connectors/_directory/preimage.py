@@ -1,6 +1,6 @@
 """Pre-images: raw attribute values as JSON, lossless, so that undo puts back exactly what was.
 
-Written by ``survey`` with the acting credential, read by ``changes`` and ``sign_in``.
+Written by a connector's survey with the acting credential, read by its changes and undo.
 """
 
 from __future__ import annotations
