@@ -32,7 +32,7 @@ from policies.model import Revocation
 from reconcile.closure import satisfied
 from reconcile.facts import SETTLED, EffectState, OperationState, QuestionKind, Step
 from reconcile.gates import supports
-from reconcile.operations.run import Again, Closing, Finished, Run
+from reconcile.operations.run import Again, Blind, Closing, Finished, Run
 from reconcile.policy_book import policy_of
 from reconcile.store.fact_rows import stage_times
 from reconcile.store.holding_rows import (
@@ -85,8 +85,14 @@ class Change:
     """Whatever else has to be read, beside the person's holdings, for ``reached`` to know."""
     unsafe: Callable[[CaseFile, Sequence[HoldingRow]], Mapping[str, str]] = lambda *_: {}
     """Which of these holdings must not be touched yet, by key, and why."""
+    without_sight: bool = False
+    """Whether to act on what a blind read does show (Law 3). What it does not show is unknown."""
     read_accounts: frozenset[str] = frozenset()
     """Accounts this run reads. What belongs to others is neither wanted, nor gone, nor settled."""
+    whole: frozenset[str] = frozenset()
+    """Those of them that the newest read saw whole: only there is what did not turn up gone."""
+    blind: str = ""
+    """Why the newest read could not see; empty when it could."""
     blocked: frozenset[str] = frozenset()
     results: dict[str, EffectRow] = field(default_factory=dict)
     read_back: dict[str, Mapping[str, Json]] = field(default_factory=dict)
@@ -106,9 +112,17 @@ class Change:
         return Closing(lambda file: self._settle(file, after))
 
     def _seen(self, connector: Connector, accounts: Sequence[Account]) -> dict[str, Holding]:
-        readings: Sequence[Reading[Holding]] = self.run.survey(connector, accounts)
+        """Read all accounts. Raises :class:`Blind`, unless the step may do without sight."""
+        run = self.run
+        readings: dict[str, Reading[Holding]] = {
+            account.native_id: run.read(partial(connector.survey, account)) for account in accounts
+        }
+        self.blind = next((each.blind for each in readings.values() if each.blind), "")
+        if self.blind and not self.without_sight:
+            raise Blind(f"{run.system_name}: {self.blind}")
+        self.whole = frozenset(name for name, each in readings.items() if not each.blind)
         self.observe(connector)
-        return {holding.key: holding for reading in readings for holding in reading.items}
+        return {holding.key: holding for each in readings.values() for holding in each.items}
 
     def _begin(
         self, file: CaseFile, accounts: Sequence[Account], seen: Mapping[str, Holding]
@@ -122,7 +136,7 @@ class Change:
             for row in load_holdings(file, run.system_name)
             if row.state is HoldingState.GONE
         }
-        store_holdings(file, run.system_name, tuple(seen.values()), whole=self.read_accounts)
+        store_holdings(file, run.system_name, tuple(seen.values()), whole=self.whole)
         complete_snapshots(file, run.system_name, tuple(seen.values()))
         rows = {
             row.key: row
@@ -170,8 +184,10 @@ class Change:
     def _reached(
         self, key: str, rows: Mapping[str, HoldingRow], seen: Mapping[str, Holding]
     ) -> bool:
+        if key not in rows or (key not in seen and rows[key].account_id not in self.whole):
+            return False  # Law 2: what a blind read does not show is not gone
         state = seen[key].state if key in seen else HoldingState.GONE
-        return key in rows and self.reached(state, seen.get(key))
+        return self.reached(state, seen.get(key))
 
     def _each_bundle(
         self, connector: Connector, account: Account, seen: Mapping[str, Holding]
@@ -256,7 +272,7 @@ class Change:
 
     def _settle(self, file: CaseFile, after: Mapping[str, Holding]) -> Finished | Again:
         """Let the re-read decide about every holding of this step (Law 1)."""
-        store_holdings(file, self.run.system_name, tuple(after.values()), whole=self.read_accounts)
+        store_holdings(file, self.run.system_name, tuple(after.values()), whole=self.whole)
         rows = {row.key: row for row in load_holdings(file, self.run.system_name)}
         changed = []
         for key, row in self.results.items():
@@ -275,7 +291,7 @@ class Change:
         """Write effects and, for each that is decided, its evidence (Law 8)."""
         self._mark_rows(changed, file)
         decided = [
-            _record_of(self.run, rows[row.key], row, self.read_back.get(row.key, {}))
+            _record_of(self, rows[row.key], row)
             for row in changed
             if row.state in SETTLED or row.state is EffectState.REFUSED
         ]
@@ -286,7 +302,7 @@ class Change:
         open_rows = [row for row in self.results.values() if row.state not in SETTLED]
         numbers = sorted(rows[row.key].number for row in open_rows if row.key in rows)
         if not open_rows:
-            return Finished({"holdings": len(self.results)})
+            return Finished({"holdings": len(self.results), "blind": self.blind})
         pending = [row.pending_until for row in open_rows if row.state is EffectState.PENDING]
         if len(pending) == len(open_rows):
             known = [at for at in pending if at is not None]
@@ -321,8 +337,9 @@ def _decided(row: EffectRow, *, reached: bool) -> EffectRow:
 
 
 def _record_of(
-    run: Run, holding: HoldingRow, row: EffectRow, read_back: Mapping[str, Json]
+    change: Change, holding: HoldingRow, row: EffectRow
 ) -> tuple[str, dict[str, Json], dict[str, Json]]:
+    run, read_back = change.run, change.read_back.get(row.key, {})
     control: dict[str, Json] = {
         "system": run.system_name,
         "stage": run.step.value,
@@ -332,6 +349,7 @@ def _record_of(
         "how": row.how,
         "try": run.key.tries,
         "not_restorable": row.lost,
+        "blind": change.blind,
     }
     person: dict[str, Json] = {"key": holding.key, "why": row.why, "read_back": read_back}
     return "effect.recorded", control, person
@@ -343,17 +361,29 @@ def contain(run: Run) -> Closing:
     def blocked(state: HoldingState, _seen: Holding | None) -> bool:
         return satisfied(state, HoldingState.CONTAINED)
 
-    def begin(file: CaseFile) -> tuple[Account, ...]:
+    def begin(file: CaseFile) -> tuple[tuple[Account, ...], bool]:
         _note_contained(file)
-        return load_accounts(file, run.system_name)
+        return load_accounts(file, run.system_name), file.row["immediate"]
 
-    accounts = run.transact(begin, writing=True)
-    return Change(
+    accounts, immediate = run.transact(begin, writing=True)
+    closing = Change(
         run,
         lambda connector, account, bundle: connector.contain(account, bundle),  # type: ignore[attr-defined]
         lambda rule, _holding: rule.contain,
         blocked,
+        without_sight=immediate,
     ).work(accounts)
+    return Closing(lambda file: _unless_more(run, file, accounts, closing.judge(file)))
+
+
+def _unless_more(
+    run: Run, file: CaseFile, accounts: Sequence[Account], outcome: Finished | Again
+) -> Finished | Again:
+    """A survey that could not see at first is repeated meanwhile, and may have found more."""
+    theirs = {each.native_id for each in load_accounts(file, run.system_name)}
+    if isinstance(outcome, Finished) and theirs - {each.native_id for each in accounts}:
+        return Again("an account was found meanwhile", at=file.now, failed=False)
+    return outcome
 
 
 def _note_contained(file: CaseFile) -> None:

@@ -14,7 +14,8 @@ from connectors.contract import Account, Credential, Holding, HoldingState, Read
 from policies.dispose import dispose
 from reconcile.closure import satisfied
 from reconcile.estate import PROTECTED
-from reconcile.facts import QuestionKind, Step
+from reconcile.facts import OperationState, QuestionKind, Step
+from reconcile.gates import supports
 from reconcile.operations.run import Again, Closing, Finished, Run
 from reconcile.policy_book import policy_of
 from reconcile.store.holding_rows import (
@@ -114,18 +115,53 @@ def _surveyed(
     store_survey(file, system, Step.SURVEY, reading, accounts_found=_sure(found))
     _record(file, system, Step.SURVEY, reading, found)
     if reading.blind:
+        if file.row["immediate"]:
+            _keep_what_showed(run, file, found, reading)
         return Again(f"the survey was blind: {reading.blind}")
     _store_accounts(run, file, found)
     store_holdings(file, system, reading.items, whole=read)
     complete_snapshots(file, system, reading.items)
+    _contain_the_new(run, file)
     if read:
         _drop_moot_question(file, f"{QuestionKind.NO_ACCOUNT}/{system}", "found")
     return Finished({"accounts": _sure(found), "holdings": len(reading.items)})
 
 
+def _keep_what_showed(
+    run: Run, file: CaseFile, found: Reading[Account], reading: Reading[Holding]
+) -> None:
+    """Law 3: contain does not wait for sight; what a blind read shows for sure may be contained.
+
+    Law 2: nothing else follows from it. Nobody is asked, and nothing counts as gone.
+    """
+    system = run.system_name
+    store_accounts(file, system, [each for each in found.items if each.confidence == SURE])
+    store_holdings(file, system, reading.items, whole=frozenset())
+    complete_snapshots(file, system, reading.items)
+    _guard_protected(run, file)
+    _contain_the_new(run, file)
+
+
+def _contain_the_new(run: Run, file: CaseFile) -> None:
+    """Law 3: what turns up after contain was done is contained at once, not after the residue."""
+    policy, today = policy_of(file, run.estate), file.now.date()
+
+    def uncontained(row: HoldingRow) -> bool:
+        rule = dispose(policy, row.system, kind(row.kind), sole=row.sole, on=today)
+        able = supports(run.system.card, kind(row.kind), Step.CONTAIN)
+        return row.state is HoldingState.LIVE and rule.contain and able
+
+    if any(uncontained(row) for row in load_holdings(file, run.system_name)):
+        for each in load_operations(file.connection, file.id):
+            mine = (each.system, each.step) == (run.system_name, Step.CONTAIN)
+            if mine and each.state is OperationState.DONE:
+                why = "the survey found something since"
+                reopen(file.connection, file.id, each.seq, at=file.now, why=why)
+
+
 def _store_accounts(run: Run, file: CaseFile, found: Reading[Account]) -> None:
     """Keep who was found; ask again about who was rejected and matches for sure; guard the rest."""
-    system, subject = run.system_name, file.person.subject
+    system = run.system_name
     store_accounts(file, system, found.items)
     accepted = {each.native_id for each in load_accounts(file, system)}
     for each in found.items:
@@ -134,6 +170,11 @@ def _store_accounts(run: Run, file: CaseFile, found: Reading[Account]) -> None:
             ask_again(file, name, "the account now matches for sure")
         elif each.native_id in accepted:
             _drop_moot_question(file, name, "accept")
+    _guard_protected(run, file)
+
+
+def _guard_protected(run: Run, file: CaseFile) -> None:
+    system, subject = run.system_name, file.person.subject
     if any(run.estate.guards.protects(subject, each) for each in load_accounts(file, system)):
         # Law 5: protected identities are never touched; only a change of configuration helps.
         place_hold(file, f"protected/{system}", "protected", PROTECTED, "", "guard")

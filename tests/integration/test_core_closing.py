@@ -135,12 +135,15 @@ def test_no_case_closes_on_a_blind_verification(core: Scenario, trouble: Trouble
     "trouble", [Trouble.TRUNCATED, Trouble.CANARY_HIDDEN, Trouble.TARGET_HIDDEN]
 )
 def test_a_blind_first_survey_plans_nothing(core: Scenario, trouble: Trouble) -> None:
-    """Law 2: what the first survey could not see is not planned around."""
+    """Law 2: what the first survey of a planned termination could not see is not planned around.
+
+    Not even after its date: only what was asked for at once is contained without sight.
+    """
     leaver, _ = hire(core.world)
     before = core.world.state(leaver)
     core.world.inject(Injection(trouble, credential="act"))
-    case_id = core.receive()
-    core.settle(until=core.clock() + timedelta(minutes=10))
+    case_id = core.receive(Action.SCHEDULED, last_day=core.clock().date())
+    core.settle(until=core.clock() + timedelta(hours=30))
     assert core.desk.case(case_id).summary.state is CaseState.RECEIVED
     assert core.world.state(leaver) == before
 
