@@ -108,6 +108,10 @@ class OperationFacts:
     error: str = ""
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    carrier: str = ""
+    """The running job that goes on with this operation; empty where it gets one of its own."""
+    taken: bool = False
+    """A run holds its token: it runs now, or a crash left it for the same job to take up."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from reconcile.store.guard_rows import BRAKE, lock, take_slots
 from reconcile.store.holding_rows import load_accounts
 from reconcile.store.operation_rows import (
     OperationKey,
+    carry,
     insert_operations,
     load_operations,
     reopen,
@@ -37,11 +38,32 @@ if TYPE_CHECKING:
 
     from reconcile.engine.port import Jobs
     from reconcile.estate import Estate
-    from reconcile.facts import CaseFacts
+    from reconcile.facts import CaseFacts, OperationFacts
     from reconcile.store.case_file import Archive
     from reconcile.store.database import Database
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """A running job that may go on with the next operation of its system.
+
+    A job of its own would cost the operation more than its calls (docs/benchmarks.md).
+    """
+
+    job: str
+    system: str
+    after: Step
+
+    def takes(self, operation: OperationFacts) -> bool:
+        """Say whether the job goes on with this operation.
+
+        Law 3: what follows a containment waits in the queue, or the containment of somebody else
+        would wait for all of it.
+        """
+        free = not (operation.carrier or operation.taken)
+        return free and operation.system == self.system and self.after is not Step.CONTAIN
 
 
 @dataclass(slots=True)
@@ -73,11 +95,12 @@ class Reconciler:
         self._follow_protection(file)
         self.follow(file)
 
-    def follow(self, file: CaseFile) -> None:
+    def follow(self, file: CaseFile, carrier: Carrier | None = None) -> OperationFacts | None:
         """Make a pass within the transaction that changed the case: no job, no wait for a queue.
 
         The runner calls it when it records the end of an operation, so that what the end allows is
-        sent by the same commit. Raises :class:`PolicyLost` before it has changed anything.
+        sent by the same commit. Returns the one operation that ``carrier`` goes on with itself.
+        Raises :class:`PolicyLost` before it has changed anything.
         """
         facts = self._facts(file)
         touch(file.connection, file.id, self.database.now())
@@ -91,7 +114,7 @@ class Reconciler:
             lock(file.connection, BRAKE)
             facts = with_room(facts, file, self.estate)
             decision = decide(facts, file.now)
-        self._carry_out(file, facts, decision)
+        return self._carry_out(file, facts, decision, carrier)
 
     def _hold_without_policy(self, connection: sa.Connection, case_id: str, why: str) -> None:
         """A case never goes on under a policy it did not begin with: it is held."""
@@ -126,7 +149,8 @@ class Reconciler:
             return
         for operation in load_operations(file.connection, file.id):
             key = str(OperationKey(file.id, operation.seq, operation.tries))
-            if operation.state is OperationState.TODO and key in lost:
+            gone = (operation.carrier or key) in lost
+            if operation.state is OperationState.TODO and gone:
                 error = "the job ended without its end"
                 try_later(
                     file.connection, file.id, operation.seq, at=file.now, error=error, failed=True
@@ -138,7 +162,9 @@ class Reconciler:
         for each in decision.reopened:
             reopen(file.connection, file.id, each.seq, at=file.now, why=each.why)
 
-    def _carry_out(self, file: CaseFile, facts: CaseFacts, decision: Decision) -> None:
+    def _carry_out(
+        self, file: CaseFile, facts: CaseFacts, decision: Decision, carrier: Carrier | None
+    ) -> OperationFacts | None:
         for question in decision.questions:
             deadline = file.now + facts.limits.question_deadline
             ask(
@@ -147,10 +173,11 @@ class Reconciler:
             )  # fmt: skip
         self._brake(file, facts, decision)
         file.move(decision.state)
-        self._send(file, facts, decision)
+        carried = self._send(file, facts, decision, carrier)
         self._escalate(file, facts)
         self._close(file, facts, decision)
         self._wake(file, decision)
+        return carried
 
     def _brake(self, file: CaseFile, facts: CaseFacts, decision: Decision) -> None:
         """Law 5: take a slot of the rolling window, or hold the case for two people's release."""
@@ -165,15 +192,24 @@ class Reconciler:
             place_hold(file, f"brake/{steps}", "brake", reason, plan_hash(facts), "guard")
             log.warning("brake.tripped", case=file.id)
 
-    def _send(self, file: CaseFile, facts: CaseFacts, decision: Decision) -> None:
+    def _send(
+        self, file: CaseFile, facts: CaseFacts, decision: Decision, carrier: Carrier | None
+    ) -> OperationFacts | None:
         operations = {operation.seq: operation for operation in facts.operations}
-        for seq in decision.send:
-            operation = operations[seq]
-            key = OperationKey(file.id, seq, operation.tries)
+        carried: OperationFacts | None = None
+        for operation in (operations[seq] for seq in decision.send):
+            if operation.carrier:
+                continue  # its job is running
+            if carrier and carried is None and carrier.takes(operation):
+                carry(file.connection, file.id, operation.seq, carrier.job)
+                carried = operation
+                continue
+            key = OperationKey(file.id, operation.seq, operation.tries)
             # Law 3: what leads to containment goes before all that others still have to do.
             leads = facts.immediate and not facts.contained and operation.step is Step.SURVEY
             urgent = leads or operation.step is Step.CONTAIN
             self.jobs.send_operation(file.connection, str(key), operation.system, urgent=urgent)
+        return carried
 
     def _escalate(self, file: CaseFile, facts: CaseFacts) -> None:
         """Law 11: a question past its deadline is said louder, and stays open."""
@@ -201,14 +237,20 @@ class Reconciler:
             file.update(closed_at=file.now.timestamp())
             # What a closed case still owes is planned with the closing, so that nobody sees it
             # closed without it.
-            self._plan(file, decide(self._facts(file), file.now))
-            self.jobs.wake(file.connection, file.id, "closed")
+            self.follow(file)
 
     def _wake(self, file: CaseFile, decision: Decision) -> None:
-        """Come back when time opens a gate; whatever else happens wakes the case itself."""
-        if decision.wake_at:
+        """Come back when time opens a gate; whatever else happens wakes the case itself.
+
+        A timer that is armed for an earlier instant is enough: its pass arms the next one.
+        """
+        if decision.wake_at is None:
+            return
+        armed = file.row["armed_for"]
+        if armed is None or not file.now.timestamp() < armed <= decision.wake_at.timestamp():
             reason = f"at/{int(decision.wake_at.timestamp() * 1000)}"
             self.jobs.wake(file.connection, file.id, reason, decision.wake_at)
+            file.update(armed_for=decision.wake_at.timestamp())
 
 
 def _residual(facts: CaseFacts) -> str:

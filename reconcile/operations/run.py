@@ -80,6 +80,8 @@ class Run:
     jobs: Jobs
     lease: Lease
     deadline: Deadline
+    job: str
+    """The key of the job that runs it: its own, or that of the operation before it."""
     key: OperationKey
     token: str
     system_name: str

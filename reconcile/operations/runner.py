@@ -2,8 +2,10 @@
 
 The engine calls :meth:`OperationRunner.run` with a key. The try takes a fencing token, asks the
 gates once more, runs its step, and ends as done, as a fresh try later, or as a dead letter that
-asks a person. This is one of the two places where any exception is caught: an operation that
-fails in a way nobody foresaw stays open with an error, it never disappears.
+asks a person. The commit that ends it may open the next operation of the same system: the same job
+goes on with that one, and takes it up again after a crash. This is one of the two places where any
+exception is caught: an operation that fails in a way nobody foresaw stays open with an error, it
+never disappears.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from reconcile.operations.restoring import restore
 from reconcile.operations.run import Again, Blind, Closing, Finished, OutOfBudget, Run, Stopped
 from reconcile.operations.surveying import survey, verify
 from reconcile.policy_book import policy_of
-from reconcile.reconciler import Reconciler
+from reconcile.reconciler import Carrier, Reconciler
 from reconcile.sealing import KeyDestroyed
 from reconcile.store.case_file import open_file
 from reconcile.store.errors import DatabaseUnavailable, unavailable
@@ -48,12 +50,13 @@ from reconcile.store.operation_rows import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     import sqlalchemy as sa
 
-    from reconcile.engine.port import Jobs, Lease
+    from reconcile.engine.port import Deadline, Jobs, Lease
     from reconcile.estate import Estate
+    from reconcile.facts import OperationFacts
     from reconcile.store.case_file import Archive, CaseFile
     from reconcile.store.database import Database
 
@@ -84,53 +87,72 @@ class OperationRunner:
     lease: Lease
 
     def run(self, key_text: str) -> None:
-        """Run one try. Raises :class:`LeaseLost` when this process may no longer act."""
-        key = OperationKey.parse(key_text)
-        run = self.database.sure(lambda connection: self._take(connection, key))
-        if run is None:
-            return
+        """Run one job. Raises :class:`LeaseLost` when this process may no longer act."""
+        case_id, deadline = OperationKey.parse(key_text).case_id, self.lease.deadline()
+
+        def take_up() -> Run | None:
+            return self.database.sure(lambda c: self._take(c, key_text, case_id, deadline))
+
+        run = take_up()
+        while run is not None:
+            try:
+                run = self._run(run)
+            except KeyDestroyed:
+                return
+            except Superseded:
+                log.info("operation.superseded", case=case_id, job=key_text)
+                # The commit that ended it may be our own, its answer lost with the connection:
+                # then the next operation is still ours to run.
+                self.lease.guard()
+                run = take_up()
+
+    def _run(self, run: Run) -> Run | None:
+        """Run one try; return the run of the operation that the same job goes on with."""
         started = self.estate.clock()
-        try:
-            outcome = self._step(run, lambda: _STEPS[run.step](run))
-        except (Superseded, KeyDestroyed):
-            log.info("operation.superseded", case=key.case_id, seq=key.seq)
-            return
-        done = self._record(run, outcome)
+        outcome = self._step(run, lambda: _STEPS[run.step](run))
+        done, following = run.transact(lambda file: self._write(run, file, outcome))
         log.info(
             "operation.ran",
-            case=key.case_id, system=run.system_name, step=run.step.value, tries=key.tries,
-            done=done,
+            case=run.key.case_id, system=run.system_name, step=run.step.value,
+            tries=run.key.tries, done=done,
             seconds=round((self.estate.clock() - started).total_seconds(), 3),
         )  # fmt: skip
+        return following
 
-    def _take(self, connection: sa.Connection, key: OperationKey) -> Run | None:
+    def _take(
+        self, connection: sa.Connection, job: str, case_id: str, deadline: Deadline
+    ) -> Run | None:
         """Take the token and ask the gates again: what changed since the pass is seen here."""
-        file = open_file(connection, key.case_id, self.archive, self.estate.clock())
+        file = open_file(connection, case_id, self.archive, self.estate.clock())
         facts = load_facts(file, self.estate, policy_of(file, self.estate))
-        operation = next((each for each in facts.operations if each.seq == key.seq), None)
-        if operation is None or operation.tries != key.tries:
-            return None
-        if operation.state is not OperationState.TODO:
+        operation = _due_to(job, case_id, facts.operations)
+        if operation is None:
             return None
         answer = gate(operation, facts, file.now)
         if not answer.open:
             # This job is spent: the next one needs a key of its own, so the try is spent too.
             at = answer.until or file.now
-            try_later(connection, key.case_id, key.seq, at=at, error=answer.why, failed=False)
-            self.jobs.wake(connection, key.case_id, f"shut/{key.seq}/{key.tries}")
+            try_later(connection, case_id, operation.seq, at=at, error=answer.why, failed=False)
+            self.jobs.wake(connection, case_id, f"shut/{operation.seq}/{operation.tries}")
             return None
+        return self._begin(file, operation, job, deadline)
+
+    def _begin(
+        self, file: CaseFile, operation: OperationFacts, job: str, deadline: Deadline
+    ) -> Run | None:
+        """Take the token of an operation whose gates are open."""
+        key = OperationKey(file.id, operation.seq, operation.tries)
         token = self.estate.new_id()
-        row = take(connection, key, token, file.now)
+        row = take(file.connection, key, token, file.now)
         if row is None:
             return None
         if row["starts"] > self.estate.pace.max_starts:
-            give_up(connection, key.case_id, key.seq, error="started too often without an end")
-            self.jobs.wake(connection, key.case_id, f"gave-up/{key.seq}/{key.tries}")
+            give_up(file.connection, file.id, key.seq, error="started too often without an end")
+            self.jobs.wake(file.connection, file.id, f"gave-up/{key.seq}/{key.tries}")
             return None
         return Run(
-            self.database, self.estate, self.archive, self.jobs, self.lease,
-            self.lease.deadline(), key, token, operation.system, operation.step,
-            file.row["access_end_at"],
+            self.database, self.estate, self.archive, self.jobs, self.lease, deadline,
+            job, key, token, operation.system, operation.step, file.row["access_end_at"],
         )  # fmt: skip
 
     def _step(
@@ -160,16 +182,12 @@ class OperationRunner:
             )
             return Again(f"unexpected {type(error).__name__}")
 
-    def _record(self, run: Run, outcome: Finished | Again | Closing | Fault) -> bool:
-        """Write the end of the try; returns whether the operation is done."""
-        try:
-            return run.transact(lambda file: self._write(run, file, outcome))
-        except (Superseded, KeyDestroyed):
-            log.info("operation.superseded", case=run.key.case_id, seq=run.key.seq)
-            return False
-
-    def _write(self, run: Run, file: CaseFile, outcome: Finished | Again | Closing | Fault) -> bool:
+    def _write(
+        self, run: Run, file: CaseFile, outcome: Finished | Again | Closing | Fault
+    ) -> tuple[bool, Run | None]:
+        """Write the end of the try: whether it is done, and what the job goes on with."""
         key, connection = run.key, file.connection
+        following: Run | None = None
         if isinstance(outcome, Closing):
             outcome = outcome.judge(file)
         if isinstance(outcome, Finished):
@@ -177,31 +195,42 @@ class OperationRunner:
             count_success(connection, run.system_name)
             control = {"system": run.system_name, "stage": run.step.value, "try": key.tries}
             file.record("operation.done", {**control, "result": dict(outcome.result)})
-            self._follow(run, file)
+            following = self._follow(run, file)
         elif isinstance(outcome, Again):
             self._again(run, file, outcome)
         else:
             self._fault(run, file, outcome)
-        return isinstance(outcome, Finished)
+        return isinstance(outcome, Finished), following
 
-    def _follow(self, run: Run, file: CaseFile) -> None:
-        """Let the same commit send what the end of this operation allows.
+    def _follow(self, run: Run, file: CaseFile) -> Run | None:
+        """Let the same commit send what the end of this operation allows, or begin it.
 
         A job of its own would cost more than the pass, and contain would wait for two queues. But
         what happened outside must be recorded whatever becomes of the pass (Law 1, Law 6): it has
         a savepoint of its own, and where it fails the case is woken for a pass that may fail alone.
         """
+        begun: list[Run | None] = []
 
         def follow() -> Finished | Again:
             with unavailable(), file.connection.begin_nested():
                 try:
-                    Reconciler(self.database, self.estate, self.jobs, self.archive).follow(file)
+                    begun.append(self._pass(run, file))
                 except PolicyLost:  # a pass of its own will hold the case
                     return Again("the policy is not available")
             return Finished()
 
         if not isinstance(self._step(run, follow), Finished):
             self.jobs.wake(file.connection, file.id, f"after/{run.key.seq}/{run.key.tries}")
+            return None
+        return begun[-1]
+
+    def _pass(self, run: Run, file: CaseFile) -> Run | None:
+        """Make a pass; begin the one operation that the job goes on with, while it has time."""
+        reconciler = Reconciler(self.database, self.estate, self.jobs, self.archive)
+        may = not run.deadline.passed
+        carrier = Carrier(run.job, run.system_name, run.step) if may else None
+        carried = reconciler.follow(file, carrier)
+        return self._begin(file, carried, run.job, run.deadline) if carried else None
 
     def _again(
         self, run: Run, file: CaseFile, outcome: Again, wait: timedelta | None = None
@@ -249,6 +278,18 @@ class OperationRunner:
         pace = self.estate.pace
         doubled: timedelta = pace.backoff * 2 ** min(max(failures - 1, 0), 20)
         return min(doubled, pace.backoff_cap)
+
+
+def _due_to(job: str, case_id: str, operations: Iterable[OperationFacts]) -> OperationFacts | None:
+    """Find what a job has to run: its own operation, or, after a crash, the one it carried."""
+    todo = [each for each in operations if each.state is OperationState.TODO]
+    carried = (each for each in todo if each.carrier == job)
+    own = (
+        each
+        for each in todo
+        if not each.carrier and str(OperationKey(case_id, each.seq, each.tries)) == job
+    )
+    return next(carried, None) or next(own, None)
 
 
 def place_of(error: BaseException) -> str:

@@ -74,7 +74,7 @@ def insert_operations(
         {
             "case_id": case_id, "seq": seq, "system": system, "stage": step.value,
             "state": OperationState.TODO.value, "tries": 0, "starts": 0, "failures": 0,
-            "not_before": epoch(now), "token": "", "result": {}, "error": "",
+            "not_before": epoch(now), "token": "", "carrier": "", "result": {}, "error": "",
         }
         for seq, (system, step) in enumerate(planned, start=last + 1)
     ]  # fmt: skip
@@ -99,7 +99,17 @@ def _facts(row: sa.RowMapping) -> OperationFacts:
         error=row["error"],
         started_at=instant_or_none(row["started_at"]),
         finished_at=instant_or_none(row["finished_at"]),
+        carrier=row["carrier"],
+        taken=bool(row["token"]),
     )
+
+
+def carry(connection: sa.Connection, case_id: str, seq: int, job: str) -> None:
+    """Let a running job go on with an operation; the caller has locked the case.
+
+    Until the operation ends, or the job is lost, nobody sends it to a queue.
+    """
+    _update(connection, case_id, seq, carrier=job)
 
 
 def take(
@@ -148,7 +158,7 @@ def finish(
     _update(
         connection, case_id, seq,
         state=OperationState.DONE.value, failures=0, error="", result=dict(result),
-        finished_at=epoch(now), token="",
+        finished_at=epoch(now), token="", carrier="",
     )  # fmt: skip
 
 
@@ -166,13 +176,16 @@ def try_later(
     _update(
         connection, case_id, seq,
         tries=operations.c.tries + 1, failures=failures, error=error, not_before=epoch(at),
-        token="",
+        token="", carrier="",
     )  # fmt: skip
 
 
 def give_up(connection: sa.Connection, case_id: str, seq: int, *, error: str) -> None:
     """Stop trying: a question will ask a person (dead letter)."""
-    _update(connection, case_id, seq, state=OperationState.FAILED.value, error=error, token="")
+    _update(
+        connection, case_id, seq,
+        state=OperationState.FAILED.value, error=error, token="", carrier="",
+    )  # fmt: skip
 
 
 def reopen(connection: sa.Connection, case_id: str, seq: int, *, at: datetime, why: str) -> None:
@@ -180,7 +193,7 @@ def reopen(connection: sa.Connection, case_id: str, seq: int, *, at: datetime, w
     _update(
         connection, case_id, seq,
         state=OperationState.TODO.value, tries=operations.c.tries + 1, starts=0, failures=0,
-        error=why, not_before=epoch(at), token="", finished_at=None,
+        error=why, not_before=epoch(at), token="", carrier="", finished_at=None,
     )  # fmt: skip
 
 

@@ -75,6 +75,7 @@ cases = sa.Table(
     sa.Column("closing_at", sa.Float),
     sa.Column("closed_at", sa.Float),
     _column("touched", sa.Float, index=True),
+    sa.Column("armed_for", sa.Float),
     sa.Index(
         "uq_cases_open_employment",
         "employment_id",
@@ -83,7 +84,8 @@ cases = sa.Table(
         postgresql_where=sa.text("open"),
     ),
 )
-"""One case per termination; at most one open case per employment."""
+"""One case per termination; at most one open case per employment. ``armed_for`` is the next instant
+at which a timer wakes it."""
 
 policies = sa.Table(
     "policies",
@@ -108,13 +110,17 @@ operations = sa.Table(
     _column("failures", sa.Integer),
     _column("not_before", sa.Float),
     _column("token", sa.Text),
+    _column("carrier", sa.Text),
     _column("result", sa.JSON),
     _column("error", sa.Text),
     sa.Column("started_at", sa.Float),
     sa.Column("finished_at", sa.Float),
     sa.UniqueConstraint("case_id", "system", "stage"),
 )
-"""One system x one stage. ``failures`` counts tries that ended in a fault since a success."""
+"""One system x one stage. ``failures`` counts tries that ended in a fault since a success.
+
+``carrier`` is the key of a running job that goes on with this operation after its own; empty when
+the operation has, or will have, a job of its own."""
 
 accounts = sa.Table(
     "accounts",

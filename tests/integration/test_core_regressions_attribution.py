@@ -13,7 +13,7 @@ from connectors.contract import Account, Effect, Holding, Kind, Outcome
 from connectors.faults import Refused
 from connectors.memory.connector import MemoryConnector
 from reconcile.case import CaseState
-from reconcile.reconciler import Reconciler
+from reconcile.reconciler import Carrier, Reconciler
 from tests.support.scenario import Scenario, hire
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pytest
 
     from connectors.contract import Export
+    from reconcile.facts import OperationFacts
     from reconcile.store.case_file import CaseFile
 
 MINUTE = timedelta(minutes=1)
@@ -124,12 +125,15 @@ def test_a_pass_that_fails_loses_no_record_and_repeats_no_call(
     leaver, _ = hire(core.world)
     follow, failed = Reconciler.follow, list[str]()
 
-    def limping(self: Reconciler, file: CaseFile) -> None:
+    def limping(
+        self: Reconciler, file: CaseFile, carrier: Carrier | None = None
+    ) -> OperationFacts | None:
         """Fail once, in the middle, after the containment."""
-        follow(self, file)
+        carried = follow(self, file, carrier)
         if core.account_state(leaver) == "contained" and not failed:
             failed.append(file.id)
             raise ZeroDivisionError
+        return carried
 
     monkeypatch.setattr(Reconciler, "follow", limping)
     case_id = core.receive()

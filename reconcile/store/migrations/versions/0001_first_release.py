@@ -75,6 +75,7 @@ def upgrade() -> None:
         sa.Column("closing_at", sa.Float(), nullable=True),
         sa.Column("closed_at", sa.Float(), nullable=True),
         sa.Column("touched", sa.Float(), nullable=False),
+        sa.Column("armed_for", sa.Float(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_cases")),
     )
     with op.batch_alter_table("cases", schema=None) as batch_op:
@@ -314,6 +315,7 @@ def upgrade() -> None:
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("not_before", sa.Float(), nullable=False),
         sa.Column("token", sa.Text(), nullable=False),
+        sa.Column("carrier", sa.Text(), nullable=False),
         sa.Column("result", sa.JSON(), nullable=False),
         sa.Column("error", sa.Text(), nullable=False),
         sa.Column("started_at", sa.Float(), nullable=True),
