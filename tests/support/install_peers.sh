@@ -7,6 +7,7 @@
 set -euo pipefail
 
 PACKAGES=(slapd slapd-contrib ldap-utils openssl 389-ds-base postgresql
+          samba samba-ad-dc samba-ad-provision samba-dsdb-modules samba-vfs-modules winbind krb5-user
           golang-go golang-golang-x-mod-dev age)
 NPM_PACKAGE='@sigstore/verify@4.1.3'
 INDEPENDENT="$(cd "$(dirname "$0")/../contract/independent" && pwd)"

@@ -50,11 +50,11 @@ class Authority:
         self.ca_file = folder / "ca.pem"
         self.ca_file.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, name: str = "localhost") -> tuple[Path, Path]:
-        """Write a server certificate for ``name`` and 127.0.0.1; return certificate and key."""
+    def issue(self, name: str = "localhost", address: str = "127.0.0.1") -> tuple[Path, Path]:
+        """Write a server certificate for ``name`` and ``address``; return certificate and key."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        names = [x509.DNSName(name), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        names = [x509.DNSName(name), x509.IPAddress(ipaddress.ip_address(address))]
         certificate = (
             _certificate(subject, self._subject, key.public_key())
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)

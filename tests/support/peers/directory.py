@@ -1,4 +1,4 @@
-"""What both directory peers offer to tests: connections that bypass our connector, and a reset.
+"""What the directory peers offer to tests: connections that bypass our connector, and a reset.
 
 State of the world is read and prepared here with plain ldap3 as the root identity, never through
 the code under test.
@@ -32,10 +32,10 @@ def _has_ended(connection: Any) -> bool:
     return bool(select.select([connection.socket], [], [], 0)[0])
 
 
-class Directory(ABC):
-    """A running directory server on loopback with TLS, and its root identity."""
+class LdapPeer(ABC):
+    """A running LDAP server on loopback with TLS, and its root identity."""
 
-    product = ""
+    host = "localhost"
     root_dn = ""
     root_password = "root-password-of-a-peer"
 
@@ -64,10 +64,6 @@ class Directory(ABC):
     def thaw(self) -> None:
         """Go on after :meth:`freeze`."""
 
-    @abstractmethod
-    def reset(self, certificate: bytes) -> None:
-        """Put exactly the population back; ``certificate`` is the leaver's, as DER."""
-
     @property
     def url(self) -> str:
         """Clear text, loopback only."""
@@ -84,7 +80,7 @@ class Directory(ABC):
         # ldap3's own name check warns on Python 3.11; certificates are tested with the connector.
         tls = ldap3.Tls(validate=ssl.CERT_NONE)
         server = ldap3.Server(
-            "localhost",
+            self.host,
             port=self.secure_port,
             use_ssl=True,
             tls=tls,
@@ -156,6 +152,31 @@ class Directory(ABC):
             if values
         }
 
+    def modify(self, dn: str, changes: dict[str, Any]) -> None:
+        """Change an entry as root. Raises ldap3's exceptions."""
+        with self.root() as connection:
+            connection.modify(dn, changes)
+
+    def delete(self, dn: str) -> None:
+        """Delete an entry as root."""
+        with self.root() as connection:
+            connection.delete(dn)
+
+    def add(self, entry: Entry) -> None:
+        """Add an entry as root."""
+        with self.root() as connection:
+            connection.add(entry.dn, list(entry.classes), dict(entry.attributes))
+
+
+class Directory(LdapPeer):
+    """A directory server that is put back to exactly the population."""
+
+    product = ""
+
+    @abstractmethod
+    def reset(self, certificate: bytes) -> None:
+        """Put exactly the population back; ``certificate`` is the leaver's, as DER."""
+
     def world(self) -> dict[str, dict[str, list[bytes]]]:
         """Read every entry below the suffix as root, operational account state included."""
         wanted = ["*", "pwdAccountLockedTime", "nsAccountLock", "nsRoleDN", "authzTo", "authzFrom"]
@@ -176,21 +197,6 @@ class Directory(ABC):
             for row in rows
             if row["type"] == "searchResEntry"
         }
-
-    def modify(self, dn: str, changes: dict[str, Any]) -> None:
-        """Change an entry as root. Raises ldap3's exceptions."""
-        with self.root() as connection:
-            connection.modify(dn, changes)
-
-    def delete(self, dn: str) -> None:
-        """Delete an entry as root."""
-        with self.root() as connection:
-            connection.delete(dn)
-
-    def add(self, entry: Entry) -> None:
-        """Add an entry as root."""
-        with self.root() as connection:
-            connection.add(entry.dn, list(entry.classes), dict(entry.attributes))
 
     def _replace_all(self, entries: list[Entry]) -> None:
         with self.root() as connection:

@@ -15,6 +15,7 @@ import pytest
 
 from tests.support.peers.authority import person_certificate
 from tests.support.peers.postgres import Postgres
+from tests.support.peers.samba_domain import SambaDomain
 from tests.support.peers.slapd import Slapd
 from tests.support.peers.three_eight_nine import ThreeEightNine
 
@@ -86,3 +87,14 @@ def postgres() -> Iterator[Postgres]:
             yield server
         finally:
             server.stop("immediate")
+
+
+@pytest.fixture(scope="session")
+def samba_domain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SambaDomain]:
+    """One Active Directory domain on two Samba controllers; every test takes its own leaver."""
+    domain = SambaDomain(tmp_path_factory.mktemp("samba"))
+    try:
+        domain.start()
+        yield domain
+    finally:
+        domain.stop()

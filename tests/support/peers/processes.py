@@ -57,10 +57,13 @@ def free_port() -> int:
 class ServerProcess:
     """One foreground server process with a log file and a port to wait for."""
 
-    def __init__(self, command: Sequence[str], port: int, log: Path) -> None:
+    def __init__(
+        self, command: Sequence[str], port: int, log: Path, address: str = LOOPBACK
+    ) -> None:
         """Keep how to start it; nothing runs yet."""
         self._command = list(command)
         self._port = port
+        self._address = address
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -71,7 +74,7 @@ class ServerProcess:
                 self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         deadline = time.monotonic() + seconds
-        while not listening(self._port):
+        while not listening(self._port, self._address):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
                 message = f"{self._command[0]} did not start: {self._tail()}"
@@ -110,11 +113,11 @@ class ServerProcess:
         return self._log.read_text(errors="replace")[-2000:]
 
 
-def listening(port: int) -> bool:
+def listening(port: int, address: str = LOOPBACK) -> bool:
     """Say whether something accepts connections on a loopback port."""
     with socket.socket() as probe:
         probe.settimeout(0.5)
-        return probe.connect_ex((LOOPBACK, port)) == 0
+        return probe.connect_ex((address, port)) == 0
 
 
 def run(command: Sequence[str], seconds: float = 120.0, output: Path = Path(os.devnull)) -> None:
