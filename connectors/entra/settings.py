@@ -27,6 +27,17 @@ class Feature(StrEnum):
     AGENTS = "agent identities"
 
 
+class KeepMailbox(StrEnum):
+    """What must be seen of a mailbox before a licence that carries it is taken away.
+
+    ``SHARED``: that it was converted to a shared mailbox, which lives on without a licence.
+    ``EXPORTED``: nothing; the backup suffices, and Exchange deletes the mailbox after 30 days.
+    """
+
+    SHARED = "shared"
+    EXPORTED = "exported"
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -76,6 +87,10 @@ class Settings(_Model):
     the default life of every other token.
     ``sync_cycle``: of Entra Connect; a block is believed after two of them.
     ``lag``: after which a replica that still answers the old state is asked again.
+    ``keep_mailbox``: what must be seen of the mailbox before its licence goes.
+    ``auto_reply``: what the mailbox answers from then on; empty leaves the answering to people.
+    ``read_sharing_links``: list every shared file of the drive, which reads the whole drive.
+    ``read_calendar_permissions``: off where Graph does not let an application read them.
     ``settle``: how long after the last write a verification read may begin.
     ``base_url``: a sandbox on the loopback interface, and nothing else.
     """
@@ -94,6 +109,10 @@ class Settings(_Model):
     access_token_life: timedelta = timedelta(hours=28)
     sync_cycle: timedelta = timedelta(minutes=30)
     lag: timedelta = timedelta(minutes=2)
+    keep_mailbox: KeepMailbox = KeepMailbox.SHARED
+    auto_reply: str = Field(default="", max_length=2000)
+    read_sharing_links: bool = True
+    read_calendar_permissions: bool = True
     settle: timedelta = timedelta(minutes=20)
     page_size: int = Field(default=999, ge=1, le=999)
     connect_timeout: timedelta = timedelta(seconds=10)
