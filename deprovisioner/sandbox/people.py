@@ -5,10 +5,13 @@ same seed gives the same people on every machine. No real person is meant by any
 these names.
 """
 
+import base64
+import hashlib
 import random
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NewType
+from uuid import UUID
 
 EmploymentId = NewType("EmploymentId", str)
 
@@ -45,7 +48,12 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One person with one employment."""
+    """One person with one employment.
+
+    ``object_guid`` names their account in the Active Directory forest: its ``objectGUID`` there, or,
+    where a real controller gives its own, its ``mS-DS-ConsistencyGuid``. What is synchronised to a
+    cloud tenant is joined by it (``immutable_id``).
+    """
 
     employment_id: EmploymentId
     person_id: str
@@ -63,6 +71,25 @@ class Person:
     manager: EmploymentId | None
     worker_type: WorkerType
     hire_date: str
+    object_guid: UUID
+
+    @property
+    def upn(self) -> str:
+        """User principal name, on the premises and in the cloud."""
+        return self.work_email
+
+    @property
+    def hybrid(self) -> bool:
+        """Whether they have an account on the premises that is synchronised to the cloud.
+
+        Contractors are in the cloud only.
+        """
+        return self.worker_type is not WorkerType.CONTRACTOR
+
+    @property
+    def immutable_id(self) -> str:
+        """The ``onPremisesImmutableId`` of a hybrid person: the GUID's octets in base64."""
+        return base64.b64encode(self.object_guid.bytes_le).decode()
 
 
 SITES = (
@@ -126,10 +153,15 @@ def people(seed: int) -> tuple[Person, ...]:
     """Make everybody, in the order of their employment ids."""
     randomness = random.Random(seed)
     taken: dict[str, int] = {}
-    return tuple(_person(number, randomness, taken) for number in range(1, HEADCOUNT + 1))
+    return tuple(_person(number, seed, randomness, taken) for number in range(1, HEADCOUNT + 1))
 
 
-def _person(number: int, randomness: random.Random, taken: dict[str, int]) -> Person:
+def directory_guid(seed: int, name: str) -> UUID:
+    """The same random-looking GUID for the same name in the same company."""
+    return UUID(bytes=hashlib.sha256(f"{seed}/{name}".encode()).digest()[:16], version=4)
+
+
+def _person(number: int, seed: int, randomness: random.Random, taken: dict[str, int]) -> Person:
     unit, site = _unit(number), _site(number)
     given, family, native = _NAMED.get(number) or _drawn_name(site, randomness)
     login = _login(given, family, taken)
@@ -151,6 +183,7 @@ def _person(number: int, randomness: random.Random, taken: dict[str, int]) -> Pe
         manager=_manager(number),
         worker_type=_worker_type(number),
         hire_date=f"{randomness.randint(2012, 2025)}-{randomness.randint(1, 12):02d}-01",
+        object_guid=directory_guid(seed, employment_id(number)),
     )
 
 

@@ -1,5 +1,6 @@
 """The pretend company: the same for everybody, complete for the demo, with nothing secret in it."""
 
+import base64
 import itertools
 from collections.abc import Iterator
 
@@ -46,12 +47,25 @@ def test_same_seed_same_people() -> None:
     assert len(people(1)) == HEADCOUNT
 
 
-@pytest.mark.parametrize("field", ["employment_id", "person_id", "employee_number", "login"])
+@pytest.mark.parametrize(
+    "field", ["employment_id", "person_id", "employee_number", "login", "object_guid"]
+)
 def test_keys_are_unique(field: str) -> None:
     """What correlates people never occurs twice."""
     seen = [getattr(person, field) for person in people(1)]
 
     assert len(set(seen)) == HEADCOUNT
+
+
+def test_hybrid_people_are_joined_by_their_guid() -> None:
+    """The cloud's immutable id is the GUID's octets, the same in every making of one seed."""
+    leaver = made().demo_leaver()
+    again, other = made().demo_leaver(), made(2).demo_leaver()
+
+    assert base64.b64decode(leaver.immutable_id) == leaver.object_guid.bytes_le
+    assert leaver.hybrid
+    assert leaver.object_guid == again.object_guid != other.object_guid
+    assert {person.hybrid for person in people(1)} == {True, False}
 
 
 def test_managers_form_a_tree(company: Company) -> None:
