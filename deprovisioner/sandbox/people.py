@@ -50,9 +50,9 @@ class Unit:
 class Person:
     """One person with one employment.
 
-    ``object_guid`` names their account in the Active Directory forest: its ``objectGUID`` there, or,
-    where a real controller gives its own, its ``mS-DS-ConsistencyGuid``. What is synchronised to a
-    cloud tenant is joined by it (``immutable_id``).
+    ``object_guid`` names their account in the Active Directory forest: its ``objectGUID`` there,
+    or, where a real controller gives its own, its ``mS-DS-ConsistencyGuid``. What is synchronised
+    to a cloud tenant is joined by it (``immutable_id``).
     """
 
     employment_id: EmploymentId
