@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 _RANK: Final = {HoldingState.LIVE: 0, HoldingState.CONTAINED: 1, HoldingState.GONE: 2}
 _GOOD_ANSWERS: Final[dict[QuestionKind, frozenset[str]]] = {
     QuestionKind.NO_ACCOUNT: frozenset({"none", "found"}),
-    QuestionKind.CANDIDATE: frozenset({"accept", "reject"}),
+    QuestionKind.SEVERAL_ACCOUNTS: frozenset({"all theirs", "one"}),
+    QuestionKind.CANDIDATE: frozenset({"accept", "accept as service", "reject"}),
     QuestionKind.CONFIRM_TERMINATION: frozenset({"ends"}),
     QuestionKind.HR_DISAGREES: frozenset({"ends"}),
-    QuestionKind.DUTY: frozenset({"done"}),
+    QuestionKind.DUTY: frozenset({"done", "moot"}),
     QuestionKind.DEAD_LETTER: frozenset({"retry"}),
 }
 

@@ -12,24 +12,23 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
-import sqlalchemy as sa
-
 from connectors.contract import Stage
+from reconcile.attribution import Word, decide, find_account, show_accounts
 from reconcile.case import FINAL, CaseState
 from reconcile.errors import Conflict, NotAllowed, StaleApproval, UnknownQuestion
 from reconcile.facts import OperationState, QuestionKind, Step
-from reconcile.inbox import body, deliveries, delivery
+from reconcile.inbox import body, delivery
 from reconcile.plan import plan_hash
 from reconcile.policy_book import policy_of
 from reconcile.previewing import preview
 from reconcile.principals import Principal, Principals, Role, TokenView
-from reconcile.receiving import Receipt, Reception, Taken
+from reconcile.receiving import Receipt, Reception
 from reconcile.showing import RELEASES_NEEDED, options_for, show_case, show_records, summaries
-from reconcile.store.case_file import open_file
+from reconcile.store.case_file import open_cases, open_file, undecided_cases
 from reconcile.store.evidence_log import NotPublished
 from reconcile.store.fact_rows import load_facts
 from reconcile.store.guard_rows import INBOX, lock, slots_of, take_slots
-from reconcile.store.holding_rows import ACCEPTED, REJECTED, decide_account
+from reconcile.store.inbox_rows import Taken, load_deliveries, load_delivery
 from reconcile.store.operation_rows import load_operations, reopen
 from reconcile.store.question_rows import (
     add_release,
@@ -41,11 +40,12 @@ from reconcile.store.question_rows import (
     load_questions,
     place_hold,
 )
-from reconcile.store.schema import cases, inbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    import sqlalchemy as sa
 
     from connectors.contract import Subject
     from reconcile.engine.port import Jobs
@@ -53,10 +53,11 @@ if TYPE_CHECKING:
     from reconcile.event import Person, TerminationEvent
     from reconcile.evidence.keys import VerifierKey
     from reconcile.facts import QuestionFacts
-    from reconcile.inbox import Delivery
+    from reconcile.store.account_rows import AccountRow
     from reconcile.store.case_file import Archive, CaseFile
     from reconcile.store.database import Database
-    from reconcile.views import CaseSummary, CaseView, Preview, RecordView
+    from reconcile.store.inbox_rows import Delivery
+    from reconcile.views import AccountView, CaseSummary, CaseView, Preview, RecordView
 
 Result = TypeVar("Result")
 
@@ -85,8 +86,7 @@ class Desk:
         """Keep a delivery whose signature held and whose content cannot be used."""
         with self.database.begin() as connection:
             lock(connection, INBOX)
-            query = sa.select(inbox.c.event_id).where(inbox.c.event_id == event_id)
-            if connection.scalar(query) is None:
+            if load_delivery(connection, event_id) is None:
                 self._reception(connection).store_raw(
                     event_id, raw, principal, outcome=Taken.REJECTED, problem=problem
                 )
@@ -94,7 +94,7 @@ class Desk:
     def deliveries(self, state: Taken | None = None, limit: int = 100) -> tuple[Delivery, ...]:
         """List what was delivered, newest first, without the bodies."""
         with self.database.connect() as connection:
-            return deliveries(connection, state, limit)
+            return load_deliveries(connection, state, limit)
 
     def delivery(self, event_id: str) -> Delivery:
         """Show one delivery without its body. Raises :class:`UnknownQuestion`."""
@@ -173,19 +173,17 @@ class Desk:
                 {"kind": question.kind.value, "system": question.system},
                 {"question": question_id, "answer": said, "by": principal},
             )
-            self._follow(file, question, said)
+            self._follow(file, question, said, principal)
 
         reason = f"answered/{question_id}/{self.estate.new_id()}"
         self._change(case_id, reason, work, final_too=True)
 
-    def _follow(self, file: CaseFile, question: QuestionFacts, said: str) -> None:
+    def _follow(self, file: CaseFile, question: QuestionFacts, said: str, principal: str) -> None:
         """Do what an answer means at once; the pass does the rest."""
         match question.kind:
             case QuestionKind.CANDIDATE:
-                decision = ACCEPTED if said == "accept" else REJECTED
-                decide_account(file, question.system, question.about, decision)
-                if said == "accept":
-                    self._again(file, question.system, {Step.SURVEY}, "an account was accepted")
+                row = find_account(file, question.system, question.about)
+                self._decide(file, row, Word(said), principal)
             case QuestionKind.NO_ACCOUNT if said == "look again":
                 answer(file, question.id, "", "")
                 self._again(file, question.system, {Step.SURVEY}, "a person asked to look again")
@@ -201,6 +199,45 @@ class Desk:
                 place_hold(file, "hr", "hr", "a person says the employment goes on", "", "desk")
             case _:
                 return
+
+    def accounts(self, case_id: str = "", *, waiting_only: bool = False) -> tuple[AccountView, ...]:
+        """Show the accounts of a case, or without one those that wait for a person, of all cases.
+
+        Raises :class:`UnknownCase`.
+        """
+        with self.database.connect() as connection:
+            now = self.estate.clock()
+            ids = (case_id,) if case_id else undecided_cases(connection)
+            files = (open_file(connection, each, self.archive, now, lock=False) for each in ids)
+            waiting = waiting_only or not case_id
+            return tuple(
+                shown for file in files for shown in show_accounts(file, waiting_only=waiting)
+            )
+
+    def attribute(
+        self,
+        case_id: str,
+        system: str,
+        native_id: str,
+        word: Word,
+        *,
+        principal: str,
+        why: str = "",
+    ) -> None:
+        """Say whose an account is. Raises :class:`UnknownQuestion`, :class:`Conflict`."""
+
+        def work(file: CaseFile) -> None:
+            self._decide(file, find_account(file, system, native_id), word, principal, why)
+
+        self._change(case_id, f"attributed/{self.estate.new_id()}", work)
+
+    def _decide(
+        self, file: CaseFile, row: AccountRow, word: Word, principal: str, why: str = ""
+    ) -> None:
+        decide(file, row, word, principal, why)
+        if word is Word.ACCEPT:
+            for system in self.estate.systems:  # its login may be another one's there
+                self._again(file, system, {Step.SURVEY}, "an account was accepted")
 
     def _again(self, file: CaseFile, system: str, steps: set[Step], why: str) -> None:
         """Run steps of a system again, at once."""
@@ -340,7 +377,7 @@ class Desk:
         Another configuration, another policy, another mode, or a case opened while none was there.
         """
         with self.database.begin() as connection:
-            found = connection.scalars(sa.select(cases.c.id).where(cases.c.open)).all()
+            found = open_cases(connection)
             for case_id in found:
                 self.jobs.wake(connection, case_id, reason)
         return len(found)

@@ -19,6 +19,7 @@ from connectors.contract import (
     Revokes,
     Transfers,
 )
+from reconcile.correlate import Rules
 from reconcile.facts import Limits, Step
 
 if TYPE_CHECKING:
@@ -136,6 +137,8 @@ class Estate:
     make_identity: Callable[[], CaseIdentity] = no_identity
     """Makes the key pair of a case, sealed to the escrow holders."""
     guards: Guards = field(default_factory=Guards)
+    rules: Rules = field(default_factory=Rules)
+    """By which an account that was found is somebody's (``reconcile.correlate``)."""
     limits: Limits = field(default_factory=Limits)
     pace: Pace = field(default_factory=Pace)
     observe: bool = False

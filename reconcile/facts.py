@@ -71,6 +71,7 @@ class QuestionKind(StrEnum):
     """What only a person can say or do."""
 
     NO_ACCOUNT = "no_account"
+    SEVERAL_ACCOUNTS = "several_accounts"
     CANDIDATE = "candidate"
     NO_SUCCESSOR = "no_successor"
     CONFIRM_TERMINATION = "confirm_termination"
@@ -89,6 +90,8 @@ class SystemFacts:
     abilities: frozenset[Step]
     excluded: str = ""
     observe: bool = False
+    one_account: bool = False
+    """A person has exactly one account of their own here: more sure hits are a question."""
     breaker_until: datetime | None = None
     settle: timedelta = timedelta(0)
     verify_gap: timedelta = timedelta(0)
@@ -203,8 +206,12 @@ class CaseFacts:
     questions: tuple[QuestionFacts, ...] = ()
     holds: tuple[HoldFacts, ...] = ()
     candidates: tuple[tuple[str, str], ...] = ()
+    services: tuple[tuple[str, str], ...] = ()
+    """(system, native id) of service accounts and shared mailboxes that are theirs to hand over."""
     accounts: Mapping[str, int] = field(default_factory=dict)
     """How many accounts of each system are theirs for sure (found so, or accepted by a person)."""
+    own_accounts: Mapping[str, int] = field(default_factory=dict)
+    """How many of these are a person's own and were found so: no administrator's, none accepted."""
     hr: HrFacts | None = None
     contained: bool = False
     written: bool = False

@@ -45,6 +45,9 @@ _BEFORE: Final[dict[Step, tuple[Step, ...]]] = {
 STAGES: Final[dict[Step, Stage]] = {Step(stage.value): stage for stage in Stage}
 
 
+_NOT_BY_A_GUESS: Final = frozenset({Step.TRANSFER, Step.REVOKE, Step.DESTROY})
+"""What waits until a person has said which of several accounts are theirs; contain does not."""
+
 _AFTER_CLOSING: Final = frozenset({Step.DESTROY, Step.RESTORE, Step.CONFIRM})
 """What may still run in a closed case: its dated obligation, an undo, and asking HR before both."""
 
@@ -102,6 +105,9 @@ def _write_reasons(step: Step, system: SystemFacts, facts: CaseFacts) -> Iterato
             yield shut("putting back waits for approval")
         if facts.superseded:
             yield shut("the employment has a newer case: putting this one back would undercut it")
+    several = facts.question(f"{QuestionKind.SEVERAL_ACCOUNTS}/{system.name}")
+    if several and not several.answer and step in _NOT_BY_A_GUESS:
+        yield shut("more than one account matches: a person was asked")
     if step is Step.TRANSFER:
         question = facts.question(f"{QuestionKind.NO_SUCCESSOR}/{system.name}")
         if question and not question.answer:

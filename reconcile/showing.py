@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 
 from connectors.contract import Kind
+from reconcile.attribution import show_accounts
 from reconcile.case import CaseState
 from reconcile.closure import Closure, assess
 from reconcile.errors import PolicyLost
@@ -60,7 +61,8 @@ RELEASES_NEEDED: Final = {"brake": 2, "policy": 2, "hr": 2, "manual": 1, "protec
 
 _OPTIONS: Final[dict[QuestionKind, tuple[str, ...]]] = {
     QuestionKind.NO_ACCOUNT: ("none", "look again"),
-    QuestionKind.CANDIDATE: ("accept", "reject"),
+    QuestionKind.SEVERAL_ACCOUNTS: ("all theirs",),
+    QuestionKind.CANDIDATE: ("accept", "accept as service", "reject"),
     QuestionKind.NO_SUCCESSOR: (),
     QuestionKind.CONFIRM_TERMINATION: ("ends", "active"),
     QuestionKind.HR_DISAGREES: ("ends", "active"),
@@ -188,6 +190,7 @@ def show_case(file: CaseFile, estate: Estate) -> CaseView:
         records=_record_count(file),
         records_published=records_published(file.connection, file.id),
         residual_access_until=_residual(facts),
+        accounts=show_accounts(file),
     )
 
 

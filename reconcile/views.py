@@ -109,6 +109,29 @@ class SurveyView:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountView:
+    """One account that was found: by which rule, how surely, and what became of it.
+
+    ``decision``: accepted, service (theirs to hand over), candidate (waits for a person) or
+    rejected. ``decided_by`` is empty where the rules decided; ``reason`` is a word of
+    ``correlate.Reason``, empty where there is nothing to say.
+    """
+
+    case_id: str
+    employment_id: str
+    system: str
+    native_id: str
+    login: str
+    display: str
+    kind: str
+    rule: str
+    confidence: int
+    reason: str
+    decision: str
+    decided_by: str
+
+
+@dataclass(frozen=True, slots=True)
 class BackupView:
     """One object in the vault, read back. ``sha256`` is of the ciphertext."""
 
@@ -176,6 +199,8 @@ class CaseView:
     records: int
     records_published: bool
     residual_access_until: datetime | None
+    accounts: tuple[AccountView, ...] = ()
+    """Every account that was found, the rejected ones too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +221,20 @@ class PreviewLine:
 
 
 @dataclass(frozen=True, slots=True)
+class PreviewAccount:
+    """An account that the search of a preview found, as the rules judge it."""
+
+    system: str
+    native_id: str
+    login: str
+    kind: str
+    rule: str
+    confidence: int
+    standing: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Preview:
     """What ``plan EMPLOYMENT`` shows; nothing is stored and nothing is written anywhere."""
 
@@ -209,3 +248,4 @@ class Preview:
     """Missing successors, blind reads, systems without an account, protected people, candidates."""
     excluded: tuple[tuple[str, str], ...]
     observe: bool
+    accounts: tuple[PreviewAccount, ...] = ()

@@ -7,40 +7,67 @@ should have removed it run again.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
-from connectors.contract import Account, Credential, Holding, HoldingState, Reading, kind
+from connectors.contract import (
+    Account,
+    AccountKind,
+    Credential,
+    Holding,
+    HoldingState,
+    Reading,
+    kind,
+)
 from policies.dispose import dispose
 from reconcile.closure import satisfied
+from reconcile.correlate import Known, Standing, correlate, grown, joined, widened
 from reconcile.estate import PROTECTED
 from reconcile.facts import OperationState, QuestionKind, Step
 from reconcile.gates import supports
 from reconcile.operations.run import Again, Closing, Finished, Run
 from reconcile.policy_book import policy_of
-from reconcile.store.holding_rows import (
-    SURE,
-    complete_snapshots,
+from reconcile.store.account_rows import (
+    SERVICE,
+    attributed,
+    by_decision,
     doubt,
-    forget_survey,
     load_accounts,
-    load_holdings,
+    question_account,
     store_accounts,
+    strangers,
+)
+from reconcile.store.holding_rows import (
+    complete_snapshots,
+    drop_untouched,
+    forget_survey,
+    load_holdings,
     store_holdings,
     store_survey,
-    strangers,
 )
 from reconcile.store.instants import instant_or_none
 from reconcile.store.operation_rows import load_operations, reopen
-from reconcile.store.question_rows import answer, ask_again, load_questions, place_hold
+from reconcile.store.question_rows import (
+    answer,
+    ask_again,
+    load_questions,
+    place_hold,
+    was_released,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from connectors.contract import Connector, Subject
+    from connectors.contract import Connector, Json, Subject
+    from reconcile.correlate import Verdict
+    from reconcile.store.account_rows import AccountRow
     from reconcile.store.case_file import CaseFile
     from reconcile.store.holding_rows import HoldingRow
 
+CONTRADICTED: Final = (
+    "an account that was changed carries another person's HR number by now: look whose it is"
+)
 REMOVING = (Step.CONTAIN, Step.PRESERVE, Step.TRANSFER, Step.REVOKE)
 
 
@@ -54,24 +81,77 @@ def verify(run: Run) -> Closing:
     return _read_all(run, Credential.VERIFY)
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a search brought: the reads, who was searched for, and what each account is worth."""
+
+    known: Known
+    searched: Subject
+    readings: tuple[Reading[Account], ...]
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def sure(self) -> tuple[Account, ...]:
+        """The accounts that are theirs without a person's word."""
+        return tuple(each.account for each in self.verdicts if each.standing is Standing.SURE)
+
+    def counted(self, standing: Standing) -> int:
+        """How many accounts stand so."""
+        return sum(each.standing is standing for each in self.verdicts)
+
+
 def _read_all(run: Run, credential: Credential) -> Closing:
-    subject, known, others = run.transact(lambda file: _known(file, run.system_name))
+    known, own, others = run.transact(lambda file: _known(file, run.system_name))
     connector = run.connect(credential)
     try:
-        found = run.read(lambda: connector.find(subject))
-        sure = [each for each in found.items if each.confidence == SURE]
-        theirs = {each.native_id: each for each in (*known, *sure)}
-        theirs = {name: each for name, each in theirs.items() if name not in others}
+        found = _find(run, connector, known, others)
+        theirs = _theirs(own, found.sure, others)
         holdings = _survey_each(run, connector, tuple(theirs.values()))
     finally:
         connector.close()
-    reading = _merged(found, holdings, credential)
+    reading = _merged(found.readings, holdings, credential)
     judge = _surveyed if credential is Credential.ACT else _verified
     return Closing(lambda file: judge(run, file, found, reading, frozenset(theirs)))
 
 
-def _known(file: CaseFile, system: str) -> tuple[Subject, tuple[Account, ...], frozenset[str]]:
-    return file.person.subject, load_accounts(file, system), strangers(file, system)
+def _known(file: CaseFile, system: str) -> tuple[Known, tuple[Account, ...], frozenset[str]]:
+    """What is known of the person, which accounts here are theirs, and which are not to be read."""
+    subject = file.person.subject
+    approved, others = attributed(file.connection, subject, system)
+    services = {native_id for name, native_id in by_decision(file, SERVICE) if name == system}
+    known = Known(subject, load_accounts(file), approved, others)
+    return known, load_accounts(file, system), strangers(file, system) | services
+
+
+def _find(run: Run, connector: Connector, known: Known, others: frozenset[str]) -> _Found:
+    """Search by all that is known; where naming patterns are configured, once more by the logins
+    that the first search brought.
+    """
+    rules, system = run.estate.rules, run.system_name
+    searched = widened(known, rules, system)
+    readings = [run.read(lambda: connector.find(searched))]
+    verdicts = correlate(readings[0].items, known, rules)
+    if rules.has_patterns(system):
+        sure = [each.account for each in verdicts if each.standing is Standing.SURE]
+        learned = [each for each in sure if each.native_id not in others]
+        more = replace(known, accounts=joined(known.accounts, learned))
+        if grown(searched, wider := widened(more, rules, system)):
+            searched = wider
+            readings.append(run.read(lambda: connector.find(wider)))
+            items = (item for reading in readings for item in reading.items)
+            verdicts = correlate(items, known, rules)
+    return _Found(known, searched, tuple(readings), verdicts)
+
+
+def _theirs(
+    own: Iterable[Account], sure: Iterable[Account], others: frozenset[str]
+) -> dict[str, Account]:
+    """Who is read: accounts of the rows and sure hits. What one is for does not change midway."""
+    kinds = {each.native_id: each.kind for each in own}
+    fresh = (replace(each, kind=kinds.get(each.native_id, each.kind)) for each in sure)
+    mine = [each for each in fresh if each.kind is not AccountKind.SERVICE]
+    both = {each.native_id: each for each in (*own, *mine)}
+    return {name: each for name, each in both.items() if name not in others}
 
 
 def _survey_each(
@@ -84,14 +164,14 @@ def _survey_each(
 
 
 def _merged(
-    found: Reading[Account], readings: Sequence[Reading[Holding]], asked: Credential
+    found: Sequence[Reading[Account]], readings: Sequence[Reading[Holding]], asked: Credential
 ) -> Reading[Holding]:
     """Join the reads of all accounts: the join sees only if every part could see (Law 2).
 
     It is as old as its oldest part, and speaks with the credential asked for only if all parts do.
     """
-    parts: tuple[Reading[Account] | Reading[Holding], ...] = (found, *readings)
-    source = next((each for each in parts if each.blind), found)
+    parts: tuple[Reading[Account] | Reading[Holding], ...] = (*found, *readings)
+    source = next((each for each in parts if each.blind), parts[0])
     ages = [each.read_at for each in parts if each.read_at is not None]
     other = next((each.credential for each in parts if each.credential is not asked), asked)
     return Reading(
@@ -107,35 +187,36 @@ def _merged(
 def _surveyed(
     run: Run,
     file: CaseFile,
-    found: Reading[Account],
+    found: _Found,
     reading: Reading[Holding],
     read: frozenset[str],
 ) -> Finished | Again:
     system = run.system_name
-    store_survey(file, system, Step.SURVEY, reading, accounts_found=_sure(found))
+    store_survey(file, system, Step.SURVEY, reading, accounts_found=found.counted(Standing.SURE))
     _record(file, system, Step.SURVEY, reading, found)
     if reading.blind:
         if file.row["immediate"]:
             _keep_what_showed(run, file, found, reading)
         return Again(f"the survey was blind: {reading.blind}")
-    _store_accounts(run, file, found)
-    store_holdings(file, system, reading.items, whole=read)
-    complete_snapshots(file, system, reading.items)
+    items = _store_accounts(run, file, found, reading)
+    store_holdings(file, system, items, whole=read)
+    complete_snapshots(file, system, items)
     _contain_the_new(run, file)
     if read:
         _drop_moot_question(file, f"{QuestionKind.NO_ACCOUNT}/{system}", "found")
-    return Finished({"accounts": _sure(found), "holdings": len(reading.items)})
+    if grown(found.searched, _widened_now(run, file, found.known)):
+        return Again("another system told more to search by", at=file.now, failed=False)
+    return Finished({"accounts": found.counted(Standing.SURE), "holdings": len(reading.items)})
 
 
-def _keep_what_showed(
-    run: Run, file: CaseFile, found: Reading[Account], reading: Reading[Holding]
-) -> None:
+def _keep_what_showed(run: Run, file: CaseFile, found: _Found, reading: Reading[Holding]) -> None:
     """Law 3: contain does not wait for sight; what a blind read shows for sure may be contained.
 
     Law 2: nothing else follows from it. Nobody is asked, and nothing counts as gone.
     """
     system = run.system_name
-    store_accounts(file, system, [each for each in found.items if each.confidence == SURE])
+    sure = [each for each in found.verdicts if each.standing is Standing.SURE]
+    store_accounts(file, system, sure)
     store_holdings(file, system, reading.items, whole=frozenset())
     complete_snapshots(file, system, reading.items)
     _guard_protected(run, file)
@@ -159,18 +240,57 @@ def _contain_the_new(run: Run, file: CaseFile) -> None:
                 reopen(file.connection, file.id, each.seq, at=file.now, why=why)
 
 
-def _store_accounts(run: Run, file: CaseFile, found: Reading[Account]) -> None:
-    """Keep who was found; ask again about who was rejected and matches for sure; guard the rest."""
+def _store_accounts(
+    run: Run, file: CaseFile, found: _Found, reading: Reading[Holding]
+) -> tuple[Holding, ...]:
+    """Keep whose each account is; ask again, guard, and tell other systems what was learned.
+
+    Returns the holdings of the accounts that are theirs.
+    """
     system = run.system_name
-    store_accounts(file, system, found.items)
-    accepted = {each.native_id for each in load_accounts(file, system)}
-    for each in found.items:
-        name = f"{QuestionKind.CANDIDATE}/{system}/{each.native_id}"
-        if each.confidence == SURE and doubt(file, system, each.native_id):
+    _contradict(file, store_accounts(file, system, found.verdicts))
+    theirs = {each.native_id for each in load_accounts(file, system)}
+    for each in found.verdicts:
+        name = f"{QuestionKind.CANDIDATE}/{system}/{each.account.native_id}"
+        if each.standing is Standing.SURE and doubt(file, system, each.account.native_id):
             ask_again(file, name, "the account now matches for sure")
-        elif each.native_id in accepted:
+        elif each.account.native_id in theirs:
             _drop_moot_question(file, name, "accept")
+        elif each.standing is Standing.REJECTED:
+            _drop_moot_question(file, name, "reject")
     _guard_protected(run, file)
+    _tell_others(run, file, found.known)
+    return tuple(each for each in reading.items if each.account_id in theirs)
+
+
+def _contradict(file: CaseFile, rows: Iterable[AccountRow]) -> None:
+    """Law 5: an account that another person has by now is asked about before it is touched."""
+    for row in rows:
+        if drop_untouched(file, row.system, row.native_id):
+            question_account(file, row)
+            continue
+        name = f"contradicted/{row.system}"
+        if not was_released(file, name):
+            place_hold(file, name, "manual", CONTRADICTED, "", "survey")
+
+
+def _widened_now(run: Run, file: CaseFile, known: Known) -> Subject:
+    """Who would be searched for by now: other systems may have found more while this was read."""
+    elsewhere = (each for each in load_accounts(file) if each.system != run.system_name)
+    more = replace(known, accounts=joined(known.accounts, elsewhere))
+    return widened(more, run.estate.rules, run.system_name)
+
+
+def _tell_others(run: Run, file: CaseFile, known: Known) -> None:
+    """Survey other systems again when this one told a login, an address or an id to search by."""
+    rules, more = run.estate.rules, replace(known, accounts=load_accounts(file))
+    for each in load_operations(file.connection, file.id):
+        elsewhere = each.system != run.system_name and each.step is Step.SURVEY
+        if elsewhere and each.state is OperationState.DONE:
+            before, now = (widened(one, rules, each.system) for one in (known, more))
+            if grown(before, now):
+                why = f"{run.system_name} told more to search by"
+                reopen(file.connection, file.id, each.seq, at=file.now, why=why)
 
 
 def _guard_protected(run: Run, file: CaseFile) -> None:
@@ -194,21 +314,28 @@ def _drop_moot_question(file: CaseFile, name: str, said: str) -> None:
 def _verified(
     run: Run,
     file: CaseFile,
-    found: Reading[Account],
+    found: _Found,
     reading: Reading[Holding],
     read: frozenset[str],
 ) -> Finished | Again:
     system = run.system_name
     if reading.blind or reading.credential is not Credential.VERIFY:
         blind = reading if reading.blind else replace(reading, complete=False)
-        store_survey(file, system, run.step, blind, accounts_found=_sure(found))
+        store_survey(file, system, run.step, blind, accounts_found=found.counted(Standing.SURE))
         _record(file, system, run.step, blind, found)
         return Again(f"the verification was blind: {blind.blind}")
-    _store_accounts(run, file, found)
-    store_holdings(file, system, reading.items, whole=read)
+    items = _store_accounts(run, file, found, reading)
+    store_holdings(file, system, items, whole=read)
     left = _residue(run, file)
     numbers = [row.number for row in left]
-    store_survey(file, system, run.step, reading, accounts_found=_sure(found), residue=numbers)
+    store_survey(
+        file,
+        system,
+        run.step,
+        reading,
+        accounts_found=found.counted(Standing.SURE),
+        residue=numbers,
+    )
     _record(file, system, run.step, reading, found, residue=numbers)
     if not left:
         return Finished({"residue": []})
@@ -243,18 +370,15 @@ def _not_clean(run: Run, file: CaseFile, left: Sequence[HoldingRow]) -> Again:
     return Again(f"still there: {names}")
 
 
-def _sure(found: Reading[Account]) -> int:
-    return sum(account.confidence == SURE for account in found.items)
-
-
 def _record(
     file: CaseFile,
     system: str,
     phase: Step,
     reading: Reading[Holding],
-    found: Reading[Account],
+    found: _Found,
     residue: Sequence[int] = (),
 ) -> None:
+    """Law 10: the control part counts rules and reasons; who was rejected is in the sealed part."""
     file.record(
         "system.surveyed" if phase is Step.SURVEY else "system.verified",
         {
@@ -264,13 +388,31 @@ def _record(
             "complete": reading.complete,
             "canary_seen": bool(reading.canary and reading.canary.seen),
             "blind": reading.blind,
-            "accounts": _sure(found),
-            "candidates": len(found.items) - _sure(found),
+            "accounts": found.counted(Standing.SURE),
+            "candidates": found.counted(Standing.CANDIDATE),
+            "rejected": found.counted(Standing.REJECTED),
+            "reasons": dict(Counter(each.reason.value for each in found.verdicts if each.reason)),
             "holdings": len(reading.items),
             "residue": list(residue),
         },
         {
-            "accounts": [each.native_id for each in found.items],
+            "accounts": [each.native_id for each in found.sure],
+            "not_sure": [
+                _shown(each) for each in found.verdicts if each.standing is not Standing.SURE
+            ],
             "holdings": [f"{each.key} {each.state}" for each in reading.items],
         },
     )
+
+
+def _shown(verdict: Verdict) -> dict[str, Json]:
+    account = verdict.account
+    return {
+        "account": account.native_id,
+        "login": account.login,
+        "kind": account.kind.value,
+        "standing": verdict.standing.value,
+        "rule": account.matched_by,
+        "confidence": account.confidence,
+        "reason": verdict.reason.value,
+    }

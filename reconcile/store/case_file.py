@@ -21,7 +21,7 @@ from reconcile.sealing import seal, unseal
 from reconcile.store.evidence_log import Draft
 from reconcile.store.instants import instant
 from reconcile.store.ledger_schema import case_keys
-from reconcile.store.schema import cases, operations
+from reconcile.store.schema import accounts, cases, operations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -187,6 +187,11 @@ def open_case_of(connection: sa.Connection, employment_id: str) -> str | None:
     return connection.scalar(query)
 
 
+def open_cases(connection: sa.Connection) -> tuple[str, ...]:
+    """List every open case."""
+    return tuple(connection.scalars(sa.select(cases.c.id).where(cases.c.open)))
+
+
 def insert_case(connection: sa.Connection, **values: object) -> None:
     """Insert a new case. The index refuses a second open case of one employment."""
     connection.execute(sa.insert(cases).values(open=True, **values))
@@ -251,6 +256,13 @@ def stale_cases(connection: sa.Connection, older_than: sa.ColumnElement[float]) 
         .limit(500)
     )
     return tuple(connection.scalars(query))
+
+
+def undecided_cases(connection: sa.Connection) -> tuple[str, ...]:
+    """List open cases in which an account waits for a person, oldest first."""
+    waiting = sa.select(accounts.c.case_id).where(accounts.c.decision == "candidate")
+    query = sa.select(cases.c.id).where(cases.c.open, cases.c.id.in_(waiting))
+    return tuple(connection.scalars(query.order_by(cases.c.opened_at).limit(500)))
 
 
 def closing_cases(connection: sa.Connection) -> tuple[str, ...]:

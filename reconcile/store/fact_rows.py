@@ -17,15 +17,11 @@ from reconcile.facts import (
     SystemFacts,
 )
 from reconcile.plan import plan_hash
+from reconcile.store.account_rows import CANDIDATE, SERVICE, accepted_counts, by_decision
 from reconcile.store.case_file import has_newer_case
 from reconcile.store.evidence_log import records_published
 from reconcile.store.guard_rows import open_breakers, slots_of, slots_used
-from reconcile.store.holding_rows import (
-    accepted_counts,
-    candidates,
-    load_holdings,
-    load_surveys,
-)
+from reconcile.store.holding_rows import load_holdings, load_surveys
 from reconcile.store.instants import instant, instant_or_none
 from reconcile.store.operation_rows import load_operations, settled_keys
 from reconcile.store.question_rows import (
@@ -58,6 +54,7 @@ def load_facts(file: CaseFile, estate: Estate, policy: Policy) -> CaseFacts:
 def _load(file: CaseFile, estate: Estate, policy: Policy) -> CaseFacts:
     person = file.person
     stage_at = stage_times(file, policy, person)
+    theirs, own = accepted_counts(file)
     return CaseFacts(
         id=file.id,
         state=file.state,
@@ -73,8 +70,10 @@ def _load(file: CaseFile, estate: Estate, policy: Policy) -> CaseFacts:
         surveys=load_surveys(file),
         questions=load_questions(file),
         holds=load_holds(file),
-        candidates=candidates(file),
-        accounts=accepted_counts(file),
+        candidates=by_decision(file, CANDIDATE),
+        services=by_decision(file, SERVICE),
+        accounts=theirs,
+        own_accounts=own,
         hr=load_reading(file),
         contained=file.row["contained_at"] is not None,
         superseded=file.row["rescinded_at"] is not None and has_newer_case(file),
@@ -117,6 +116,7 @@ def _systems(file: CaseFile, estate: Estate, policy: Policy) -> tuple[SystemFact
             if (exclusion := excluded(policy, system.name, today))
             else "",
             observe=estate.observe or system.observe,
+            one_account=system.name in estate.rules.one_account,
             breaker_until=resting.get(system.name),
             settle=system.card.settle * pace.factor,
             verify_gap=pace.verify_gap * pace.factor,

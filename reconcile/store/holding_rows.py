@@ -1,4 +1,4 @@
-"""Rows of what a person has: accounts, holdings with their first pre-image, and the reads of them.
+"""Rows of what a person has: holdings with their first pre-image, and the reads of them.
 
 The pre-image kept is the one seen first, before anything was changed: undo works from it (Law 9).
 Later reads change the state of a holding, never its pre-image.
@@ -12,130 +12,18 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 from pydantic import TypeAdapter
 
-from connectors.contract import Account, Credential, Holding, HoldingState, Reading
+from connectors.contract import Credential, Holding, HoldingState, Reading
 from reconcile.facts import Step, SurveyFacts
+from reconcile.store.account_rows import load_accounts as load_accounts  # noqa: PLC0414 - moved
 from reconcile.store.instants import epoch, epoch_or_none, instant
-from reconcile.store.schema import accounts, holdings, surveys
+from reconcile.store.schema import effects, holdings, surveys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from reconcile.store.case_file import CaseFile
 
-ACCOUNT: Final = TypeAdapter(Account)
 HOLDING: Final = TypeAdapter(Holding)
-
-ACCEPTED: Final = "accepted"
-CANDIDATE: Final = "candidate"
-REJECTED: Final = "rejected"
-SURE: Final = 100
-"""The confidence of an immutable id or the HR number; all else is for a person to decide."""
-
-
-def store_accounts(file: CaseFile, system: str, found: Iterable[Account]) -> None:
-    """Add newly found accounts; a sure match is accepted, anything else is a candidate.
-
-    A candidate that now matches for sure is accepted, unless a person has said no to it before.
-    """
-    query = sa.select(accounts.c.native_id, accounts.c.decision, accounts.c.confidence).where(
-        accounts.c.case_id == file.id, accounts.c.system == system
-    )
-    found_before = file.connection.execute(query).all()
-    known = {row.native_id for row in found_before}
-    unsure = {
-        row.native_id for row in found_before if row.decision == CANDIDATE and row.confidence < SURE
-    }
-    fresh = [each for each in found if each.native_id not in known]
-    if fresh:
-        rows = [_account_row(file, system, each) for each in fresh]
-        file.connection.execute(sa.insert(accounts), rows)
-    for each in found:
-        if each.confidence == SURE and each.native_id in unsure:
-            decide_account(file, system, each.native_id, ACCEPTED)
-
-
-def _account_row(file: CaseFile, system: str, account: Account) -> dict[str, object]:
-    return {
-        "case_id": file.id,
-        "system": system,
-        "native_id": account.native_id,
-        "kind": account.kind.value,
-        "matched_by": account.matched_by,
-        "confidence": account.confidence,
-        "decision": ACCEPTED if account.confidence == SURE else CANDIDATE,
-        "account_sealed": file.seal(ACCOUNT, account, f"account/{system}"),
-    }
-
-
-def decide_account(file: CaseFile, system: str, native_id: str, decision: str) -> None:
-    """Write what a person said of a candidate."""
-    file.connection.execute(
-        sa.update(accounts)
-        .where(
-            accounts.c.case_id == file.id,
-            accounts.c.system == system,
-            accounts.c.native_id == native_id,
-        )
-        .values(decision=decision)
-    )
-
-
-def load_accounts(file: CaseFile, system: str, decision: str = ACCEPTED) -> tuple[Account, ...]:
-    """Unseal the accounts of a system with that decision."""
-    query = sa.select(accounts.c.account_sealed).where(
-        accounts.c.case_id == file.id,
-        accounts.c.system == system,
-        accounts.c.decision == decision,
-    )
-    return tuple(
-        file.unseal(ACCOUNT, sealed, f"account/{system}")
-        for sealed in file.connection.scalars(query.order_by(accounts.c.native_id))
-    )
-
-
-def candidates(file: CaseFile) -> tuple[tuple[str, str], ...]:
-    """List (system, native id) of accounts that no person has decided about."""
-    found = file.connection.execute(_UNDECIDED, {"this": file.id})
-    return tuple((row.system, row.native_id) for row in found)
-
-
-def accepted_counts(file: CaseFile) -> dict[str, int]:
-    """Count the accounts of each system that are theirs for sure."""
-    found = file.connection.execute(_ACCEPTED, {"this": file.id})
-    return {row.system: row.number for row in found}
-
-
-def strangers(file: CaseFile, system: str) -> frozenset[str]:
-    """List native ids that a person said are somebody else's, and has not taken back."""
-    query = sa.select(accounts.c.native_id).where(
-        accounts.c.case_id == file.id,
-        accounts.c.system == system,
-        sa.or_(
-            accounts.c.decision == REJECTED,
-            sa.and_(accounts.c.decision == CANDIDATE, accounts.c.confidence == SURE),
-        ),
-    )
-    return frozenset(file.connection.scalars(query))
-
-
-def doubt(file: CaseFile, system: str, native_id: str) -> bool:
-    """Make a rejected account that now matches for sure a candidate again, once.
-
-    The person did not know what the system knows now. Who says no to a sure match has the last
-    word.
-    """
-    doubted = file.connection.execute(
-        sa.update(accounts)
-        .where(
-            accounts.c.case_id == file.id,
-            accounts.c.system == system,
-            accounts.c.native_id == native_id,
-            accounts.c.decision == REJECTED,
-            accounts.c.confidence < SURE,
-        )
-        .values(decision=CANDIDATE, confidence=SURE)
-    )
-    return doubted.rowcount == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,14 +56,6 @@ _UPDATE: Final = sa.update(holdings).where(
     _MINE, holdings.c.system == sa.bindparam("in_system"), holdings.c.key == sa.bindparam("named")
 )
 _SURVEYS: Final = sa.select(surveys).where(surveys.c.case_id == sa.bindparam("this"))
-_ACCEPTED: Final = (
-    sa.select(accounts.c.system, sa.func.count().label("number"))
-    .where(accounts.c.case_id == sa.bindparam("this"), accounts.c.decision == ACCEPTED)
-    .group_by(accounts.c.system)
-)
-_UNDECIDED: Final = sa.select(accounts.c.system, accounts.c.native_id).where(
-    accounts.c.case_id == sa.bindparam("this"), accounts.c.decision == CANDIDATE
-)
 
 
 def store_holdings(
@@ -255,6 +135,25 @@ def _mark_gone(file: CaseFile, system: str, keys: Sequence[str]) -> None:
 def _place(file: CaseFile, system: str, key: str) -> dict[str, object]:
     """Parameters of `_UPDATE` that say which row; the others say what is written."""
     return {"this": file.id, "in_system": system, "named": key}
+
+
+def drop_untouched(file: CaseFile, system: str, account_id: str) -> bool:
+    """Forget the holdings of an account that is not theirs after all.
+
+    False, and nothing is forgotten, once anything was done to one of them: undo needs its rows.
+    """
+    keys = [row.key for row in load_holdings(file, system) if row.account_id == account_id]
+    touched = sa.select(effects.c.key).where(effects.c.case_id == file.id, effects.c.key.in_(keys))
+    if keys and file.connection.execute(touched.limit(1)).first() is not None:
+        return False
+    file.connection.execute(
+        sa.delete(holdings).where(
+            holdings.c.case_id == file.id,
+            holdings.c.system == system,
+            holdings.c.account_id == account_id,
+        )
+    )
+    return True
 
 
 def complete_snapshots(file: CaseFile, system: str, seen: Sequence[Holding]) -> None:

@@ -131,10 +131,28 @@ accounts = sa.Table(
     _column("kind", sa.Text),
     _column("matched_by", sa.Text),
     _column("confidence", sa.Integer),
+    _column("reason", sa.Text),
     _column("decision", sa.Text),
+    _column("decided_by", sa.Text),
     _column("account_sealed", sa.LargeBinary),
 )
-"""Accounts found for the leaver; ``decision`` is accepted, candidate or rejected."""
+"""Accounts found for the leaver; ``decision`` is accepted, service, candidate or rejected.
+
+``decided_by`` is empty where the rules decided; ``reason`` is a word of ``correlate.Reason``."""
+
+attributions = sa.Table(
+    "attributions",
+    metadata,
+    sa.Column("system", sa.Text, primary_key=True),
+    sa.Column("native_id", sa.Text, primary_key=True),
+    _column("person", sa.Text, index=True),
+    _column("kind", sa.Text),
+    _column("case_id", sa.Text),
+    _column("decided_by", sa.Text),
+    _column("decided_at", sa.Float),
+)
+"""Whose an account is, signed off by a person; outlives the case, for the next one. Nothing that a
+connector returns writes here. ``person`` is HR's id of the person, else of the employment."""
 
 holdings = sa.Table(
     "holdings",

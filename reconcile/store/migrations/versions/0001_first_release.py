@@ -39,6 +39,20 @@ _APPEND_ONLY = {
 def upgrade() -> None:
     """Change the tables, and the rows that need it; cases may be in flight."""
     op.create_table(
+        "attributions",
+        sa.Column("system", sa.Text(), nullable=False),
+        sa.Column("native_id", sa.Text(), nullable=False),
+        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("case_id", sa.Text(), nullable=False),
+        sa.Column("decided_by", sa.Text(), nullable=False),
+        sa.Column("decided_at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("system", "native_id", name=op.f("pk_attributions")),
+    )
+    with op.batch_alter_table("attributions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_attributions_person"), ["person"], unique=False)
+
+    op.create_table(
         "breakers",
         sa.Column("system", sa.Text(), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
@@ -217,7 +231,9 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("matched_by", sa.Text(), nullable=False),
         sa.Column("confidence", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("decision", sa.Text(), nullable=False),
+        sa.Column("decided_by", sa.Text(), nullable=False),
         sa.Column("account_sealed", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_accounts_case_id_cases")),
         sa.PrimaryKeyConstraint("case_id", "system", "native_id", name=op.f("pk_accounts")),
