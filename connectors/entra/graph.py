@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -132,6 +132,23 @@ class Graph:
             url = link
         raise Malformed("the chain of pages does not end", code="graph:next-link")
 
+    def stream(self, request: RequestInformation) -> Iterator[bytes]:
+        """Read a file's bytes, whatever its size. Raises faults; what ends early raises.
+
+        Graph answers with the bytes, or with the address of a store that needs no token of ours:
+        that address is itself the permission, so our token does not go there.
+        """
+        url = self._url(request)
+        self._stay_home(url)
+        headers = {"accept": "*/*"}
+        sent = {**headers, "authorization": f"Bearer {self._tokens.token('')}"}
+        with self._at_once:
+            away = yield from self._bytes(url, sent)
+            if away:
+                self._may_fetch(away)
+                if (yield from self._bytes(away, headers)):
+                    raise Malformed("a file's address leads on", code="graph:redirects")
+
     def gather(self, requests: Sequence[RequestInformation]) -> list[list[Row] | Fault]:
         """Read all pages of each request, some at once; a fault stands where rows would be."""
         if len(requests) == 1:
@@ -242,6 +259,38 @@ class Graph:
             raise Transient("Graph cannot be reached", code="graph:network") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Malformed("the exchange made no sense", code="graph:http") from error
+
+    def _bytes(self, url: str, headers: Mapping[str, str]) -> Generator[bytes, None, str]:
+        """Yield the body; return where a redirect leads, empty when the body was it."""
+        try:
+            with self._client().stream("GET", url, headers=headers) as response:
+                if response.has_redirect_location:
+                    return response.headers["location"]
+                if not response.is_success:
+                    answered(
+                        response.status_code,
+                        response.headers,
+                        self._bounded(response),
+                        self.clock(),
+                    )
+                yield from response.iter_bytes()
+                return ""
+        except httpx.TimeoutException as error:
+            raise Transient("Graph did not answer in time", code="graph:timeout") from error
+        except httpx.TransportError as error:
+            raise Transient("Graph cannot be reached", code="graph:network") from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Malformed("the exchange made no sense", code="graph:http") from error
+
+    def _may_fetch(self, url: str) -> None:
+        """Follow only to an encrypted address, or back to where we are (a sandbox)."""
+        parts = urlsplit(url)
+        same = (parts.scheme, parts.netloc.casefold()) == (
+            self._origin.scheme,
+            self._origin.netloc.casefold(),
+        )
+        if not same and parts.scheme != "https":
+            raise Malformed("a file's address is not encrypted", code="graph:foreign-host")
 
     def _bounded(self, response: httpx.Response) -> bytes:
         parts, size = [], 0
