@@ -122,7 +122,7 @@ def _follow(file: CaseFile, row: AccountRow, verdict: Verdict) -> None:
         fresh["decision"], fresh["confidence"], fresh["reason"],
     )  # fmt: skip
     if not same:
-        _update(file, row.system, row.native_id, **fresh)
+        _update(file, row, **fresh)
 
 
 def _values(file: CaseFile, system: str, verdict: Verdict) -> dict[str, object]:
@@ -144,17 +144,16 @@ def _values(file: CaseFile, system: str, verdict: Verdict) -> dict[str, object]:
     }
 
 
-def _update(file: CaseFile, system: str, native_id: str, **values: object) -> int:
-    changed = file.connection.execute(
+def _update(file: CaseFile, row: AccountRow, **values: object) -> None:
+    file.connection.execute(
         sa.update(accounts)
         .where(
             accounts.c.case_id == file.id,
-            accounts.c.system == system,
-            accounts.c.native_id == native_id,
+            accounts.c.system == row.system,
+            accounts.c.native_id == row.native_id,
         )
         .values(**values)
     )
-    return int(changed.rowcount)
 
 
 def decide_account(
@@ -163,7 +162,7 @@ def decide_account(
     """Write what a person said of an account."""
     account = replace(row.account(file), kind=kind)
     _update(
-        file, row.system, row.native_id,
+        file, row,
         decision=decision, decided_by=principal, kind=kind.value,
         account_sealed=file.seal(ACCOUNT, account, f"account/{row.system}"),
     )  # fmt: skip
@@ -172,7 +171,7 @@ def decide_account(
 def question_account(file: CaseFile, row: AccountRow) -> None:
     """Make an accepted account a candidate: it carries another person's HR number by now."""
     _update(
-        file, row.system, row.native_id,
+        file, row,
         decision=CANDIDATE, confidence=CONTRADICTED, reason=Reason.CONTRADICTORY.value,
     )  # fmt: skip
 
