@@ -32,6 +32,12 @@ BRAKED: Final = frozenset({Step.CONTAIN, Step.REVOKE, Step.DESTROY})
 """Steps that take a slot in the rolling window before their first run (Law 5)."""
 
 
+SERVICE_DUTY: Final = (
+    "A service account or shared mailbox was theirs: name a new owner, then change its password, "
+    "keys and tokens, which they may know. It is not disabled."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedOperation:
     """An operation that should exist and does not yet."""
@@ -230,8 +236,20 @@ def _system_questions(system: SystemFacts, facts: CaseFacts) -> Iterator[Planned
         words = "No account was found although the read could see: is that right?"
         name = f"{QuestionKind.NO_ACCOUNT}/{system.name}"
         yield PlannedQuestion(name, QuestionKind.NO_ACCOUNT, system.name, "", words)
+    if system.one_account and facts.own_accounts.get(system.name, 0) > 1:
+        words = "More than one account matches for sure where one is expected: are all theirs?"
+        name = f"{QuestionKind.SEVERAL_ACCOUNTS}/{system.name}"
+        yield PlannedQuestion(name, QuestionKind.SEVERAL_ACCOUNTS, system.name, "", words)
+    yield from _service_duties(system, facts)
     if facts.accounts.get(system.name):
         yield from _duties(system, facts)
+
+
+def _service_duties(system: SystemFacts, facts: CaseFacts) -> Iterator[PlannedQuestion]:
+    """What runs under a service account must go on running: it is handed over and rotated."""
+    for account in (account for name, account in facts.services if name == system.name):
+        name = f"{QuestionKind.DUTY}/{system.name}/service/{account}"
+        yield PlannedQuestion(name, QuestionKind.DUTY, system.name, account, SERVICE_DUTY)
 
 
 def _duties(system: SystemFacts, facts: CaseFacts) -> Iterator[PlannedQuestion]:

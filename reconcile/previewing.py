@@ -14,10 +14,10 @@ from policies.access_end import UnknownTimeZone, ZoneDefaults, anchors, derive
 from policies.dispose import dispose, excluded
 from policies.schedule import due
 from reconcile.facts import HoldingFacts, Step
+from reconcile.folding import facts_of
 from reconcile.gates import STAGES, supports
 from reconcile.plan import applies
 from reconcile.policy_book import choose
-from reconcile.receiving import facts_of
 from reconcile.views import Preview, PreviewLine
 
 if TYPE_CHECKING:

@@ -9,26 +9,23 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
-
-import sqlalchemy as sa
+from typing import TYPE_CHECKING, Final
 
 from policies.access_end import (
     AccessEnd,
     AccessEndError,
     Basis,
-    CivilDates,
     DatesMissing,
     ZoneDefaults,
     derive,
 )
-from policies.fields import Facts
 from reconcile.case import CaseState
 from reconcile.errors import NotAllowed
 from reconcile.estate import PROTECTED
-from reconcile.event import OPENS, Action, Person, TerminationEvent
+from reconcile.event import OPENS, Action, TerminationEvent
 from reconcile.facts import HR, OperationState, QuestionKind, Step
+from reconcile.folding import facts_of, merged
+from reconcile.inbox import UNASSIGNED
 from reconcile.policy_book import choose, policy_of, store_policy
 from reconcile.rescinding import rescind
 from reconcile.sealing import seal
@@ -41,28 +38,25 @@ from reconcile.store.case_file import (
     open_case_of,
     open_file,
 )
+from reconcile.store.inbox_rows import (
+    Delivery,
+    Taken,
+    insert_delivery,
+    load_delivery,
+    newest_revision,
+)
 from reconcile.store.instants import epoch
 from reconcile.store.operation_rows import load_operations, reopen
 from reconcile.store.question_rows import ask_again, place_hold
-from reconcile.store.schema import inbox
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
+
     from reconcile.engine.port import Jobs
     from reconcile.estate import Estate
 
 UNKNOWN_END: Final = datetime(2199, 12, 31, tzinfo=UTC)
 """Access end of a pointer whose dates HR has not told yet: no time gate opens before them."""
-UNASSIGNED: Final = "unassigned"
-"""The key under which deliveries that belong to no case are sealed."""
-
-
-class Taken(StrEnum):
-    """What became of a delivery."""
-
-    ACCEPTED = "accepted"
-    DUPLICATE = "duplicate"
-    KEPT = "kept"
-    REJECTED = "rejected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +88,8 @@ class Reception:
         return Receipt(event.event_id, case_id, outcome)
 
     def _known(self, event_id: str) -> Receipt | None:
-        query = sa.select(inbox.c.case_id).where(inbox.c.event_id == event_id)
-        row = self.connection.execute(query).first()
-        return Receipt(event_id, row.case_id, Taken.DUPLICATE) if row else None
+        known = load_delivery(self.connection, event_id)
+        return Receipt(event_id, known.case_id, Taken.DUPLICATE) if known else None
 
     def _store(
         self,
@@ -131,14 +124,13 @@ class Reception:
         chain = case_id or UNASSIGNED
         key = self.archive.keys.ensure(self.connection, chain)
         sealed = seal(key, raw, f"inbox/{event_id}", self.archive.token_bytes)
-        self.connection.execute(
-            sa.insert(inbox).values(
-                event_id=event_id, received_at=epoch(self.estate.clock()), principal=principal,
-                raw_sha256=hashlib.sha256(raw).hexdigest(), raw_sealed=sealed,
-                state=outcome.value, problem=problem, case_id=case_id,
-                employment_id=employment_id, source=source, revision=revision,
-            )
+        delivery = Delivery(
+            event_id=event_id, received_at=self.estate.clock(), principal=principal,
+            source=source, employment_id=employment_id,
+            raw_sha256=hashlib.sha256(raw).hexdigest(), state=outcome, problem=problem,
+            case_id=case_id,
         )  # fmt: skip
+        insert_delivery(self.connection, delivery, sealed, revision)
 
     def _apply(self, event: TerminationEvent) -> tuple[str | None, Taken]:
         employment = event.person.subject.employment_id
@@ -195,13 +187,8 @@ class Reception:
     def _is_late(self, event: TerminationEvent) -> bool:
         """A lower revision than one already seen is evidence, not news."""
         employment = event.person.subject.employment_id
-        query = sa.select(sa.func.max(inbox.c.revision)).where(
-            inbox.c.employment_id == employment,
-            inbox.c.source == event.source,  # each source counts for itself
-            inbox.c.state != Taken.REJECTED.value,
-        )
-        newest = self.connection.scalar(query)
-        return newest is not None and 0 < event.revision < int(newest)
+        newest = newest_revision(self.connection, employment, event.source)
+        return 0 < event.revision < newest
 
     def _rescinded(
         self, file: CaseFile | None, event: TerminationEvent
@@ -348,73 +335,3 @@ def set_access_end(file: CaseFile, end: AccessEnd, *, immediate: bool) -> None:
 def is_immediate(event: TerminationEvent) -> bool:
     """Say whether access is to be cut now, whatever the dates."""
     return event.action is Action.IMMEDIATE or event.person.urgency == "immediate"
-
-
-def merged(before: Person, after: Person) -> Person:
-    """Lay what a later event says over what is known; silence changes nothing."""
-    subject = replace(
-        before.subject,
-        **{
-            name: getattr(after.subject, name)
-            for name in ("person_id", "employee_number", "emails", "upn", "names", "logins")
-            if getattr(after.subject, name)
-        },
-    )
-    employment = replace(
-        before.employment,
-        **{
-            name: getattr(after.employment, name)
-            for name in after.employment.__slots__
-            if getattr(after.employment, name)
-        },
-    )
-    return replace(
-        before,
-        subject=subject,
-        employment=employment,
-        dates=_merged_dates(before.dates, after.dates),
-        reason=after.reason if after.reason != "unknown" else before.reason,
-        urgency=after.urgency if after.urgency != "normal" else before.urgency,
-        successor=after.successor or before.successor,
-        chain=after.chain or before.chain,
-        legal_hold=before.legal_hold if after.legal_hold is None else after.legal_hold,
-    )
-
-
-def _merged_dates(before: CivilDates, after: CivilDates) -> CivilDates:
-    """Take each date that the later event names; a zone that it does not name stays."""
-    named = ("last_working_day", "termination_date", "notice_date")
-    changes: dict[str, Any] = {
-        name: getattr(after, name) for name in named if getattr(after, name) is not None
-    }
-    if after.time_zone:
-        changes |= {"time_zone": after.time_zone, "time_zone_basis": after.time_zone_basis}
-    if changes.get("termination_date"):
-        changes["convention"] = after.convention
-    return replace(before, **changes)
-
-
-def facts_of(person: Person) -> Facts:
-    """Make the facts that policies match on."""
-    subject, employment, dates = person.subject, person.employment, person.dates
-    return Facts(
-        employment_id=subject.employment_id,
-        person_id=subject.person_id,
-        employee_number=subject.employee_number,
-        email=subject.emails[0] if subject.emails else "",
-        upn=subject.upn,
-        worker_type=employment.worker_type,
-        legal_entity=employment.legal_entity,
-        org_unit=employment.org_unit,
-        country=employment.country,
-        site=employment.site,
-        manager=employment.manager,
-        job=employment.job,
-        role_key=employment.role_key,
-        reason_category=person.reason,
-        urgency=person.urgency,
-        notice_date=dates.notice_date,
-        last_working_day=dates.last_working_day,
-        termination_date=dates.termination_date,
-        legal_hold=person.legal_hold,
-    )

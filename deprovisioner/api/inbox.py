@@ -16,8 +16,7 @@ from deprovisioner.api import problems
 from deprovisioner.api.access import Permission, Reader, authorise
 from deprovisioner.api.cases import Here, PartId
 from deprovisioner.api.problems import documented
-from reconcile.inbox import Delivery
-from reconcile.receiving import Taken
+from reconcile.store.inbox_rows import Delivery, Taken
 
 _READ: Final = (
     problems.UNAUTHENTICATED,

@@ -11,8 +11,7 @@ from rich.console import Console
 from deprovisioner.api.inbox import Shown
 from deprovisioner.cli import tables
 from deprovisioner.cli.shell import OPERATOR, Shell, command, group
-from reconcile.inbox import Delivery
-from reconcile.receiving import Taken
+from reconcile.store.inbox_rows import Delivery, Taken
 
 app = group("Look at what was delivered, above all what was refused and kept.")
 

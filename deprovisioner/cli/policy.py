@@ -20,7 +20,7 @@ from policies.lint import Finding, Severity, lint
 from policies.load import PolicySet, Source, load, read_folder, shipped_sources
 from policies.problems import PolicyError
 from policies.select import SelectionError, select
-from reconcile.receiving import facts_of
+from reconcile.folding import facts_of
 
 app = group("Check policies and explain which one governs.")
 

@@ -13,9 +13,10 @@ from connectors.contract import Subject
 from connectors.hr.contract import EmploymentStatus, Existence
 from policies.access_end import AccessEndError, CivilDates, ZoneDefaults, derive
 from reconcile.event import Employment as CaseEmployment
+from reconcile.folding import facts_of
 from reconcile.operations.run import Again, Blind, Closing, Finished, Run
 from reconcile.policy_book import choose, store_policy
-from reconcile.receiving import facts_of, set_access_end
+from reconcile.receiving import set_access_end
 from reconcile.rescinding import rescind
 from reconcile.store.case_file import PERSON
 from reconcile.store.question_rows import place_hold, store_reading, was_released
