@@ -1,0 +1,217 @@
+"""Routes as a table: method, path, permissions, handler; and what a handler gets and gives.
+
+Every area of the fake exports `ROUTES`; `service` joins them. A path that is in no table is refused
+as Graph refuses an unknown segment.
+"""
+
+import heapq
+import random
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import count
+
+from deprovisioner.sandbox.graph.access import Caller
+from deprovisioner.sandbox.graph.errors import bad_request
+from deprovisioner.sandbox.graph.query import Expansion, Query, Typed
+from deprovisioner.sandbox.graph.store import Record, Store, View
+from deprovisioner.sandbox.graph.vocabulary import Kind
+
+ANYBODY = ("*",)
+"""In place of permissions: whoever has a token."""
+LIST_OPTIONS = frozenset(
+    {"$select", "$filter", "$top", "$skiptoken", "$count", "$expand", "$search"}
+)
+ITEM_OPTIONS = frozenset({"$select", "$expand"})
+
+
+@dataclass(slots=True)
+class Delays:
+    """How long the tenant takes to do what it has accepted; all on the tenant's clock."""
+
+    roles: timedelta = timedelta(seconds=30)
+    """PIM and role requests, until the instances show it."""
+    packages: timedelta = timedelta(minutes=2)
+    """An access package puts its group back, or a removal is delivered."""
+    dynamic: timedelta = timedelta(minutes=5)
+    """A dynamic group is evaluated again."""
+    copies: timedelta = timedelta(seconds=20)
+    """A copied file is there."""
+    audit: timedelta = timedelta(minutes=3)
+    """A change is in the directory's audit log."""
+    devices: timedelta = timedelta(minutes=1)
+    """A managed device has done what it was told."""
+
+
+class Agenda:
+    """What the tenant will do later."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self._numbers = store, count()
+        self._waiting: list[tuple[datetime, int, str, Callable[[], None]]] = []
+
+    def after(self, delay: timedelta, action: Callable[[], None]) -> None:
+        """Do something later, in the name of whoever asks now."""
+        if self._store.is_muted:
+            return
+        due = self._store.now + delay
+        heapq.heappush(self._waiting, (due, next(self._numbers), self._store.author, action))
+
+    def settle(self) -> None:
+        """Do what is due, stamped with the instant at which it was."""
+        now = self._store.clock()
+        while self._waiting and self._waiting[0][0] <= now:
+            due, _, author, action = heapq.heappop(self._waiting)
+            self._store.author = author
+            self._store.at(due)
+            action()
+        self._store.at(None)
+
+
+@dataclass(slots=True)
+class World:
+    """What all handlers share."""
+
+    store: Store
+    agenda: Agenda
+    delays: Delays
+    new_id: Callable[[], str]
+    new_secret: Callable[[], str]
+    chance: random.Random
+    base_url: str = ""
+
+    @property
+    def now(self) -> datetime:
+        """The tenant's clock."""
+        return self.store.now
+
+    @property
+    def truth(self) -> View:
+        """The primary: the state as it is."""
+        return self.store.view(self.store.now)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, authorised and matched."""
+
+    world: World
+    caller: Caller
+    view: View
+    """What this request's replica shows: now, or a while ago."""
+    query: Query
+    headers: Mapping[str, str]
+    path: Mapping[str, str]
+    body: Record
+
+    def text(self, name: str) -> str:
+        """Return a text of the body; raises GraphError 400 when it is missing."""
+        value = self.body.get(name)
+        if not isinstance(value, str) or not value:
+            raise bad_request(f"A value is required for property '{name}'.")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer that needs no more work; `body` is JSON, or octets of `content_type`."""
+
+    status: int
+    body: Record | bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One resource, to be shown under `$select` and `$expand`."""
+
+    typed: Typed
+    context: str
+    mixed: bool = False
+    expansions: Mapping[str, Expansion] = field(default_factory=dict)
+    options: frozenset[str] = ITEM_OPTIONS
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A list of resources, to be filtered, cut into pages and shown."""
+
+    kind: Kind
+    items: Iterable[Typed]
+    context: str
+    mixed: bool = False
+    directory: bool = True
+    """A list of the directory: `$count` and advanced filters need their header."""
+    default: int = 100
+    most: int = 999
+    expansions: Mapping[str, Expansion] = field(default_factory=dict)
+    options: frozenset[str] = LIST_OPTIONS
+    extra: Mapping[str, object] = field(default_factory=dict)
+    """Further members beside `value` (a delta link)."""
+
+
+Reply = Answer | Item | Listing
+Handler = Callable[[Call], Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One row of the table."""
+
+    method: str
+    path: str
+    handler: Handler
+    needs: tuple[str, ...]
+    """One of these application permissions; empty: delegated only, so every app is refused."""
+    units: int = 1
+    """Resource units."""
+    outlook: bool = False
+    """Refused and throttled in Exchange's words."""
+
+
+def routes(needs: str, *rows: tuple[str, str, Handler], units: int = 1) -> tuple[Route, ...]:
+    """Return routes that share the permissions they need (separated by blanks)."""
+    return tuple(
+        Route(method, path, handler, tuple(needs.split()), units) for method, path, handler in rows
+    )
+
+
+class RouteTable:
+    """All routes, found by method and path."""
+
+    def __init__(self, known: Iterable[Route]) -> None:
+        self.routes = tuple(known)
+        self._by_length: dict[int, list[tuple[tuple[str, ...], Route]]] = {}
+        for route in sorted(self.routes, key=lambda row: row.path.count("{")):
+            parts = tuple(route.path.strip("/").split("/"))
+            self._by_length.setdefault(len(parts), []).append((parts, route))
+
+    def find(self, method: str, parts: tuple[str, ...]) -> tuple[Route, dict[str, str]]:
+        """Return the route and what its places hold; raises GraphError 400 and 405."""
+        wrong_method = False
+        for wanted, route in self._by_length.get(len(parts), ()):
+            places = _matched(wanted, parts)
+            if places is None:
+                continue
+            if route.method == method:
+                return route, places
+            wrong_method = True
+        if wrong_method:
+            raise bad_request("Specified HTTP method is not allowed for the request target.")
+        raise bad_request(
+            f"Resource not found for the segment '{parts[-1] if parts else ''}'.", "BadRequest"
+        )
+
+
+def _matched(wanted: tuple[str, ...], parts: tuple[str, ...]) -> dict[str, str] | None:
+    places: dict[str, str] = {}
+    for pattern, part in zip(wanted, parts, strict=True):
+        if pattern.startswith("{"):
+            if part.startswith("$"):
+                return None
+            places[pattern.strip("{}")] = part
+        elif pattern != part:
+            return None
+    return places
