@@ -17,7 +17,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from config.duration import spell_duration
-from config.settings import Group, Settings
+from config.group import Group
+from config.settings import Settings
 from config.shapes import is_table, model_in
 
 
@@ -35,11 +36,17 @@ def settings(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[Se
     for word, field in model.model_fields.items():
         group = model_in(field.annotation)
         if group is not None and issubclass(group, Group):
+            if field.description:
+                yield _setting(prefix, word, field, default="as shipped")
             inner = f"{prefix}{word}.NAME." if is_table(field.annotation) else f"{prefix}{word}."
             yield from settings(group, inner)
         else:
-            meaning = " ".join((field.description or "").split())
-            yield Setting(f"{prefix}{word}", _default(field), meaning)
+            yield _setting(prefix, word, field, default=_default(field))
+
+
+def _setting(prefix: str, word: str, field: FieldInfo, *, default: str) -> Setting:
+    meaning = " ".join((field.description or "").split())
+    return Setting(f"{prefix}{word}", default, meaning)
 
 
 def tables() -> str:

@@ -14,8 +14,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
+from config.correlation import Correlation
+from config.group import Group
 from connectors.secret import Secret
 from policies.access_end import AccessEndError, find_zone
 
@@ -25,14 +27,6 @@ HR_ROOMS: Final = {"rest": "connectors.hr.rest"}
 SYSTEM_NAME: Final = r"^[a-z0-9][a-z0-9_.-]{0,62}$"
 
 Positive = Annotated[timedelta, Field(gt=timedelta(0))]
-
-
-class Group(BaseModel):
-    """What all groups share: frozen, no unknown word, docstrings kept as descriptions."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True
-    )
 
 
 class Mode(StrEnum):
@@ -290,6 +284,7 @@ class Settings(Group):
     guards: Guards = Field(default_factory=Guards)
     pace: Pace = Field(default_factory=Pace)
     limits: Limits = Field(default_factory=Limits)
+    correlation: Correlation = Field(default_factory=Correlation)
     log: Log = Field(default_factory=Log)
 
     @field_validator("time_zone")
@@ -307,6 +302,14 @@ class Settings(Group):
         if RESERVED_SYSTEM in systems:
             raise ValueError(f"a system cannot be called '{RESERVED_SYSTEM}': HR has that name")
         return systems
+
+    @model_validator(mode="after")
+    def _correlation_names_systems(self) -> Self:
+        named = {name for rule in self.correlation.rules for name in rule.systems}
+        unknown = sorted((named | set(self.correlation.one_account)) - set(self.systems))
+        if unknown:
+            raise ValueError(f"correlation names a system that is not configured: {unknown[0]}")
+        return self
 
     @property
     def database_url(self) -> str:

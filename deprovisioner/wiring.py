@@ -255,6 +255,7 @@ def _estate(settings: Settings, origins: Origins) -> Estate:
         pause=time.sleep,
         hr=open_hr(settings, origins.clock),
         guards=Guards(**settings.guards.model_dump()),
+        rules=settings.correlation.as_rules(),
         limits=Limits(**settings.limits.model_dump()),
         pace=Pace(**settings.pace.model_dump()),
         observe=settings.mode is Mode.OBSERVE,

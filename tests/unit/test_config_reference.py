@@ -8,7 +8,7 @@ import pytest
 
 import config
 from config.reference import settings, tables
-from policies.positions import Node, Section, parse
+from policies.positions import Items, Node, Section, parse
 
 ROOT = Path(config.__file__).parent.parent
 EXAMPLE = ROOT / "config" / "example.yaml"
@@ -29,6 +29,8 @@ def taken_in() -> str:
 
 
 def words(node: Node, trail: str = "") -> set[str]:
+    if isinstance(node, Items):
+        return {trail}.union(*(words(item, trail) for item in node.items))
     if not isinstance(node, Section):
         return {trail}
     found = {trail}
