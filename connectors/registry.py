@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 ENTRY_POINT_GROUP: Final = "deprovisioner.connectors"
 
 _ROOMS: Final[dict[str, str]] = {
+    "entra": "connectors.entra",
     "ldap": "connectors.ldap",
     "memory": "connectors.memory",
+    "scim": "connectors.scim",
 }
 
 

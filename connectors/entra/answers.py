@@ -72,13 +72,17 @@ def retry_after(value: str, now: datetime) -> timedelta:
     """Read ``Retry-After`` (RFC 9110 section 10.2.3); zero when absent or unreadable."""
     if value.strip().isdigit():
         return min(timedelta(seconds=min(int(value), 10**6)), LONGEST_WAIT)
+    moment = http_date(value)
+    return min(max(moment - now, timedelta(0)), LONGEST_WAIT) if moment else timedelta(0)
+
+
+def http_date(value: str) -> datetime | None:
+    """Read an HTTP date (RFC 9110 section 5.6.7); None for anything else."""
     try:
         moment = parsedate_to_datetime(value)
     except ValueError:
-        return timedelta(0)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return min(max(moment - now, timedelta(0)), LONGEST_WAIT)
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _parsed(content: bytes) -> Row | None:

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import BoundedSemaphore, Lock
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 import httpx
@@ -27,10 +27,12 @@ from msgraph.graph_request_adapter import GraphRequestAdapter
 from msgraph.graph_service_client import GraphServiceClient
 
 from connectors.contract import Json
-from connectors.entra.answers import Answer, Row, answered
+from connectors.entra.answers import Answer, Row, answered, http_date
 from connectors.entra.clouds import Cloud
 from connectors.entra.tokens import Tokens
 from connectors.faults import Fault, Malformed, Refused, Transient
+
+Found = TypeVar("Found")
 
 BATCH: Final = 20
 """Graph's own limit of requests in one batch."""
@@ -83,6 +85,12 @@ class Graph:
         self._lock = Lock()
         self._http: httpx.Client | None = None
         self._workers: ThreadPoolExecutor | None = None
+        self.server_time: datetime | None = None
+        """What Graph's own clock said in the last answer."""
+
+    def token(self) -> str:
+        """Return our token, to read what it says of our rights. Raises faults."""
+        return self._tokens.token("")
 
     # -------------------------------------------------------------------------------- requests
     def raw(
@@ -155,6 +163,15 @@ class Graph:
             return [self._all(requests[0])]
         return list(self._pool().map(self._all, requests))
 
+    def objects(self, requests: Sequence[RequestInformation]) -> list[Row | Fault]:
+        """Read one object for each request, some at once; a fault stands where one would be."""
+        return list(self._pool().map(self._one, requests))
+
+    def together(self, reads: Sequence[Callable[[], Found]]) -> list[Found]:
+        """Run reads that make requests of their own side by side. Raises the first fault."""
+        with ThreadPoolExecutor(CONCURRENT, thread_name_prefix="graph-row") as workers:
+            return list(workers.map(lambda read: read(), reads))
+
     # ---------------------------------------------------------------------------------- writes
     def send(self, request: RequestInformation) -> Answer:
         """Write. Raises faults; a lost answer is :class:`Transient`, and only a re-read decides."""
@@ -185,6 +202,12 @@ class Graph:
     def _all(self, request: RequestInformation) -> list[Row] | Fault:
         try:
             return [row for page in self.pages(request) for row in page]
+        except Fault as fault:
+            return fault
+
+    def _one(self, request: RequestInformation) -> Row | Fault:
+        try:
+            return self.get(request)
         except Fault as fault:
             return fault
 
@@ -244,6 +267,7 @@ class Graph:
                 status, got, content = self._round_trip(
                     method, url, headers, request.content, challenge.group(1)
                 )
+        self.server_time = http_date(got.get("date", "")) or self.server_time
         return answered(status, got, content, self.clock())
 
     def _round_trip(

@@ -1,0 +1,192 @@
+"""Rows E40 and E43: devices that the person registered or owns, and those that Intune manages.
+
+Called by the connector through :data:`ROW`. A device is disabled, which ends its primary refresh
+token. It is never deleted here: with the device object BitLocker and LAPS secrets are lost, and a
+wipe of a private device cannot be taken back; both are a person's task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from kiota_abstractions.base_request_configuration import RequestConfiguration
+from kiota_abstractions.request_information import RequestInformation
+from msgraph.generated.device_management.managed_devices.managed_devices_request_builder import (
+    ManagedDevicesRequestBuilder,
+)
+from msgraph.generated.devices.item.device_item_request_builder import DeviceItemRequestBuilder
+from msgraph.generated.users.item.owned_devices.owned_devices_request_builder import (
+    OwnedDevicesRequestBuilder,
+)
+from msgraph.generated.users.item.registered_devices.registered_devices_request_builder import (
+    RegisteredDevicesRequestBuilder,
+)
+
+from connectors.contract import (
+    Effect,
+    Holding,
+    HoldingState,
+    Json,
+    Outcome,
+    Stage,
+    Support,
+    kind,
+)
+from connectors.entra.answers import Row as Object
+from connectors.entra.graph import Graph, segment
+from connectors.entra.instants import instant
+from connectors.entra.rows import Leaver, Row, RowCard, RowReading, seen
+from connectors.entra.settings import Feature, Settings
+from connectors.faults import Missing
+
+DEVICE: Final = kind("device")
+_SELECT: Final = ["id", "displayName", "accountEnabled", "approximateLastSignInDateTime"]
+_MANAGED: Final = ["id", "deviceName", "managedDeviceOwnerType", "lastSyncDateTime"]
+_INTUNE: Final = "intune/"
+_DUTY: Final = (
+    "Take the machine back. Store its recovery key first (Get-MgInformationProtectionBitlocker"
+    "RecoveryKey -BitlockerRecoveryKeyId ID -Property key; Get-MgDirectoryDeviceLocalCredential), "
+    "then delete the object: Remove-MgDevice -DeviceId {id}"
+)
+_INTUNE_DUTY: Final = (
+    "Retire the device, which removes company data only: Invoke-MgRetireDeviceManagementManaged"
+    "Device -ManagedDeviceId {id}. Wipe it only with an approval, and never a private device."
+)
+
+
+def _card(settings: Settings) -> RowCard:
+    support = Support(
+        DEVICE,
+        frozenset({Stage.CONTAIN}),
+        rights=("Device.ReadWrite.All", *_intune_rights(settings)),
+    )
+    note = "An offline device keeps its local data, and learns of a retirement when it is back."
+    return RowCard((support,), notes=(note,))
+
+
+def _intune_rights(settings: Settings) -> tuple[str, ...]:
+    return ("DeviceManagementManagedDevices.Read.All",) if settings.has(Feature.INTUNE) else ()
+
+
+def _read(leaver: Leaver) -> RowReading:
+    requests = [_owned(leaver), _registered(leaver)]
+    if leaver.settings.has(Feature.INTUNE):
+        requests.append(_managed(leaver))
+    answers = leaver.graph.gather(requests)
+    owned, gaps = seen(answers[0], "owned devices", "User.Read.All")
+    registered, more = seen(answers[1], "registered devices", "User.Read.All")
+    devices = {str(device.get("id")): device for device in (*owned, *registered)}
+    gaps = (*gaps, *more, *_unreadable(devices.values()))
+    holdings = [_holding(leaver, native_id, device) for native_id, device in devices.items()]
+    if len(answers) > len((owned, registered)):
+        right = "DeviceManagementManagedDevices.Read.All"
+        managed, more = seen(answers[2], "devices managed by Intune", right)
+        gaps += more
+        holdings += [_managed_holding(leaver, device) for device in managed]
+    return RowReading(tuple(holdings), gaps)
+
+
+def _owned(leaver: Leaver) -> RequestInformation:
+    query = OwnedDevicesRequestBuilder.OwnedDevicesRequestBuilderGetQueryParameters(select=_SELECT)
+    builder = leaver.graph.client.users.by_user_id(leaver.id).owned_devices
+    return builder.to_get_request_information(RequestConfiguration(query_parameters=query))
+
+
+def _registered(leaver: Leaver) -> RequestInformation:
+    query = RegisteredDevicesRequestBuilder.RegisteredDevicesRequestBuilderGetQueryParameters(
+        select=_SELECT
+    )
+    builder = leaver.graph.client.users.by_user_id(leaver.id).registered_devices
+    return builder.to_get_request_information(RequestConfiguration(query_parameters=query))
+
+
+def _managed(leaver: Leaver) -> RequestInformation:
+    query = ManagedDevicesRequestBuilder.ManagedDevicesRequestBuilderGetQueryParameters(
+        filter=f"userId eq '{leaver.id}'", select=_MANAGED
+    )
+    builder = leaver.graph.client.device_management.managed_devices
+    return builder.to_get_request_information(RequestConfiguration(query_parameters=query))
+
+
+def _unreadable(devices: Iterable[Object]) -> tuple[str, ...]:
+    """Graph shows only id and type of what we may not read: then nobody knows the state."""
+    thin = any(device.get("accountEnabled") is None for device in devices)
+    return ("accountEnabled of a device (needs Device.Read.All)",) if thin else ()
+
+
+def _holding(leaver: Leaver, native_id: str, device: Object) -> Holding:
+    blocked = device.get("accountEnabled") is False
+    return leaver.holding(
+        DEVICE,
+        native_id,
+        str(device.get("displayName") or ""),
+        state=HoldingState.CONTAINED if blocked else HoldingState.LIVE,
+        restore={"accountEnabled": device.get("accountEnabled")},
+        duty=_DUTY.format(id=native_id) if blocked else "",
+        last_used=instant(device.get("approximateLastSignInDateTime")),
+    )
+
+
+def _managed_holding(leaver: Leaver, device: Object) -> Holding:
+    native_id = str(device.get("id"))
+    return leaver.holding(
+        DEVICE,
+        f"{_INTUNE}{native_id}",
+        str(device.get("deviceName") or ""),
+        restore={"managedDevice": native_id},
+        duty=_INTUNE_DUTY.format(id=native_id),
+        last_used=instant(device.get("lastSyncDateTime")),
+    )
+
+
+def _contain(leaver: Leaver, holdings: Sequence[Holding]) -> Sequence[Effect]:
+    return [_set_enabled(leaver, holding, enabled=False) for holding in holdings]
+
+
+def _restore(leaver: Leaver, holdings: Sequence[Holding]) -> Sequence[Effect]:
+    return [
+        _set_enabled(leaver, holding, enabled=holding.restore.get("accountEnabled") is not False)
+        for holding in holdings
+    ]
+
+
+def _set_enabled(leaver: Leaver, holding: Holding, *, enabled: bool) -> Effect:
+    if holding.native_id.startswith(_INTUNE):
+        duty = _INTUNE_DUTY.format(id=holding.native_id.removeprefix(_INTUNE))
+        return Effect(holding.key, Outcome.REFUSED, why=duty)
+    try:
+        before = leaver.graph.get(_device(leaver.graph, holding.native_id))
+    except Missing:
+        return Effect(holding.key, Outcome.ALREADY, {"device": "absent"})
+    if before.get("accountEnabled") is enabled:
+        return Effect(holding.key, Outcome.ALREADY, _shown(before))
+    path = f"/devices/{segment(holding.native_id)}"
+    answer = leaver.graph.send(leaver.graph.raw("PATCH", path, {"accountEnabled": enabled}))
+    after = leaver.graph.get(_device(leaver.graph, holding.native_id))
+    if after.get("accountEnabled") is not enabled:
+        return leaver.pending(holding, _shown(after), answer.request_id)
+    return Effect(holding.key, Outcome.DONE, _shown(after), answer.request_id)
+
+
+def _device(graph: Graph, native_id: str) -> RequestInformation:
+    query = DeviceItemRequestBuilder.DeviceItemRequestBuilderGetQueryParameters(
+        select=["id", "accountEnabled"]
+    )
+    return graph.client.devices.by_device_id(native_id).to_get_request_information(
+        RequestConfiguration(query_parameters=query)
+    )
+
+
+def _shown(device: Object) -> dict[str, Json]:
+    return {"accountEnabled": device.get("accountEnabled")}
+
+
+ROW: Final = Row(
+    name="E40, E43 devices",
+    kinds=frozenset({DEVICE}),
+    card=_card,
+    read=_read,
+    contain=_contain,
+    restore=_restore,
+)
