@@ -1,8 +1,8 @@
-"""A small JSON server on loopback with one bearer token, for the HR system and the control
-endpoint.
+"""A small JSON server on loopback with bearer tokens, for the HR system, the control endpoint and
+the wiki's SCIM side.
 
-Called by `human_resources` and `control`. Standard library only; not for anything that leaves this
-machine.
+Called by `human_resources`, `control` and `scim_application`. Standard library only; not for
+anything that leaves this machine.
 """
 
 import contextlib
@@ -17,25 +17,31 @@ from urllib.parse import parse_qsl, urlsplit
 
 LOOPBACK = "127.0.0.1"
 _MOST_OCTETS = 1024 * 1024
-_METHODS = ("GET", "POST", "PUT", "DELETE")
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_NO_CONTENT = 204
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request, already authorised and read."""
+    """One request, already authorised and read; `token` is the one that was shown."""
 
     method: str
     path: tuple[str, ...]
     query: dict[str, str]
     body: dict[str, Any]
+    token: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status and the JSON that goes with it."""
+    """A status and the JSON that goes with it; 204 goes without. `media_type` names another kind
+    of JSON.
+    """
 
     status: int
     body: dict[str, Any]
+    media_type: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 def problem(status: int, title: str) -> Answer:
@@ -44,10 +50,10 @@ def problem(status: int, title: str) -> Answer:
 
 
 class JsonServer:
-    """Serves `respond` on a free port between `start` and `stop`, to whoever has the token."""
+    """Serves `respond` on a free port between `start` and `stop`, to whoever has a token."""
 
-    def __init__(self, respond: Callable[[Call], Answer], token: str, *, port: int = 0) -> None:
-        self._respond, self._token, self._wanted_port = respond, token, port
+    def __init__(self, respond: Callable[[Call], Answer], *tokens: str, port: int = 0) -> None:
+        self._respond, self._tokens, self._wanted_port = respond, tokens, port
         self._server: ThreadingHTTPServer | None = None
         self._thread: threading.Thread | None = None
 
@@ -77,8 +83,13 @@ class JsonServer:
         return f"http://{LOOPBACK}:{self._server.server_address[1]}"
 
     def _answer(self, method: str, target: str, authorization: str, raw: bytes) -> Answer:
-        expected = f"Bearer {self._token}".encode()
-        if not hmac.compare_digest(expected, authorization.encode("utf-8", "replace")):
+        shown = authorization.encode("utf-8", "replace")
+        known = [
+            token
+            for token in self._tokens
+            if hmac.compare_digest(f"Bearer {token}".encode(), shown)
+        ]
+        if not known:
             return problem(401, "a bearer token is needed")
         split = urlsplit(target)
         try:
@@ -88,7 +99,7 @@ class JsonServer:
         if not isinstance(body, dict):
             return problem(400, "the body is not a JSON object")
         path = tuple(part for part in split.path.split("/") if part)
-        return self._respond(Call(method, path, dict(parse_qsl(split.query)), body))
+        return self._respond(Call(method, path, dict(parse_qsl(split.query)), body, known[0]))
 
 
 def _handler(
@@ -115,13 +126,17 @@ def _handler(
             self._write(answer(self.command, self.path, authorization, raw))
 
         def _write(self, made: Answer) -> None:
-            body = json.dumps(made.body, ensure_ascii=False).encode()
+            empty = made.status == _NO_CONTENT
+            body = b"" if empty else json.dumps(made.body, ensure_ascii=False).encode()
             good = made.status < 400
-            kind = "application/json" if good else "application/problem+json"
+            kind = made.media_type or ("application/json" if good else "application/problem+json")
             with contextlib.suppress(OSError):  # the client may be gone
                 self.send_response(made.status)
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(body)))
+                if not empty:
+                    self.send_header("Content-Type", kind)
+                    self.send_header("Content-Length", str(len(body)))
+                for name, value in made.headers:
+                    self.send_header(name, value)
                 if made.status == 401:
                     self.send_header("WWW-Authenticate", "Bearer")
                 self.end_headers()
