@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from pytest_socket import socket_allow_hosts
 
 from tests.support.peers.authority import person_certificate
 from tests.support.peers.postgres import Postgres
@@ -90,11 +91,19 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="session")
-def samba_domain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SambaDomain]:
-    """One Active Directory domain on two Samba controllers; every test takes its own leaver."""
+def _samba_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SambaDomain]:
     domain = SambaDomain(tmp_path_factory.mktemp("samba"))
     try:
         domain.start()
         yield domain
     finally:
         domain.stop()
+
+
+@pytest.fixture
+def samba_domain(request: pytest.FixtureRequest) -> SambaDomain:
+    """One Active Directory domain on two Samba controllers; every test takes its own leaver."""
+    # Samba's ports are fixed, so its controllers have addresses of their own (until teardown).
+    socket_allow_hosts(["127.0.0.0/8", "::1"], allow_unix_socket=True)
+    domain: SambaDomain = request.getfixturevalue("_samba_servers")
+    return domain

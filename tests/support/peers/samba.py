@@ -120,8 +120,7 @@ class DomainController(LdapPeer):
             f"--adminpass={ADMINISTRATOR_PASSWORD}", "--use-rfc2307", *self._made_here(),
         )  # fmt: skip
         self._write_settings()
-        prepare = [SYSTEM_PYTHON, "-I", str(OFFLINE), "prepare"]
-        run([*prepare, str(self.settings_file), str(self.database)], output=self._log)
+        self._offline("prepare", str(self.settings_file), str(self.database))
 
     def join(self, first: DomainController) -> None:
         """Become a second controller of the domain of ``first``, which must be running."""
@@ -141,6 +140,10 @@ class DomainController(LdapPeer):
     def tool(self, *arguments: str) -> None:
         """Run a samba-tool command on this controller's own files, as an administrator would."""
         self._tool(*arguments, "-H", str(self.database), "-s", str(self.settings_file))
+
+    def give_privilege(self, sid: str, name: str) -> None:
+        """Give an account a user right here; user rights do not replicate."""
+        self._offline("privilege", str(self.database.with_name("privilege.ldb")), sid, name)
 
     def start(self) -> None:
         """Start and wait until it listens."""
@@ -177,6 +180,9 @@ class DomainController(LdapPeer):
             authority=self._authority.ca_file,
         )  # fmt: skip
         self.settings_file.write_text(text, "utf-8")
+
+    def _offline(self, *arguments: str) -> None:
+        run([SYSTEM_PYTHON, "-I", str(OFFLINE), *arguments], output=self._log)
 
     def _tool(self, *arguments: str) -> None:
         run([TOOL, *arguments], output=self._log)

@@ -7,7 +7,6 @@ there until :meth:`SambaDomain.replicate`: lag is the normal state and no race.
 from __future__ import annotations
 
 import base64
-import contextlib
 import itertools
 import json
 import secrets
@@ -15,7 +14,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import ldap3
-from ldap3.protocol.microsoft import security_descriptor_control
+from ldap3.protocol.microsoft import security_descriptor_control, show_deleted_control
 
 from tests.support.peers import samba_population as population
 from tests.support.peers.authority import Authority, person_certificate
@@ -27,13 +26,11 @@ from tests.support.peers.samba import (
     DomainController,
     sid_text,
 )
-from tests.support.peers.samba_identities import make_identities
+from tests.support.peers.samba_identities import DELEGATING, make_accounts, rights
 from tests.support.peers.samba_population import Leaver
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from tests.support.peers.population import Entry
 
 DACL = 0x04
 """The part of a descriptor that says who may what (MS-ADTS 3.1.1.3.4.1.11)."""
@@ -73,7 +70,7 @@ class SambaDomain:
     def start(self) -> None:
         """Provision, join, populate and replicate (ten seconds)."""
         self.first.provision()
-        make_identities(self.first)
+        make_accounts(self.first)
         self.first.start()
         for entry in population.base_entries():
             self.first.add(entry)
@@ -82,7 +79,11 @@ class SambaDomain:
             machine=population.person(f"PC-{population.CANARY_LOGIN}", "Computers"),
             managed=population.person(f"gmsa-{population.CANARY_LOGIN}", "Managed"),
         )
+        for name, sddl, trustee in rights(self.first, population.ACTOR, population.VERIFIER):
+            self.grant(name, f"D:{sddl}", trustee)
         self.second.join(self.first)
+        for controller in self.controllers:
+            controller.give_privilege(self.sid(population.ACTOR), DELEGATING)
         self.second.start()
 
     def stop(self) -> None:
@@ -122,21 +123,11 @@ class SambaDomain:
         """Make them a domain administrator; ``adminCount`` is there already."""
         self._member(population.DOMAIN_ADMINS, leaver.name)
 
-    def add(self, *entries: Entry) -> None:
-        """Add entries on ``first``."""
-        for entry in entries:
-            self.first.add(entry)
-
     def grant(self, name: str, sddl: str, trustee: str) -> None:
         """Add access control entries to an object; ``{sid}`` in them becomes the trustee's."""
         entries = sddl.replace("{sid}", self.sid(trustee))
         (packed,) = self._pack((entries, self._descriptor(name)))
         self._set_descriptor(name, packed)
-
-    @contextlib.contextmanager
-    def _root(self) -> Any:
-        with self.first.root() as connection:
-            yield connection
 
     def _finish_holder(self, name: str, machine: str, managed: str) -> None:
         """Give what cannot be given while adding: keys, and descriptors that name the holder."""
@@ -165,7 +156,7 @@ class SambaDomain:
                 "(objectClass=*)",
                 ldap3.BASE,
                 attributes=["nTSecurityDescriptor"],
-                controls=security_descriptor_control(sdflags=DACL),
+                controls=_access_rules(),
             )
             return bytes(connection.response[0]["raw_attributes"]["nTSecurityDescriptor"][0])
 
@@ -174,7 +165,7 @@ class SambaDomain:
             connection.modify(
                 name,
                 {"nTSecurityDescriptor": [(ldap3.MODIFY_REPLACE, [packed])]},
-                controls=security_descriptor_control(sdflags=DACL),
+                controls=_access_rules(),
             )
 
     def _pack(self, *requests: tuple[str, bytes]) -> list[bytes]:
@@ -190,6 +181,11 @@ class SambaDomain:
         if done.returncode != 0:
             raise PeerError(done.stderr.decode(errors="replace")[-2000:])
         return [base64.b64decode(one) for one in json.loads(done.stdout)]
+
+
+def _access_rules() -> list[Any]:
+    """Controls for the access rules of an object, deleted or not."""
+    return [*security_descriptor_control(sdflags=DACL), show_deleted_control()]
 
 
 def _free_addresses(count: int) -> list[str]:

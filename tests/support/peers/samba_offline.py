@@ -19,6 +19,7 @@ from samba.param import LoadParm  # type: ignore[import-not-found]
 from samba.samdb import SamDB  # type: ignore[import-not-found]
 
 RECYCLE_BIN = "766ddcd8-acd0-445e-f3b9-a7f9b6744f2a"
+_RULES = "nTSecurityDescriptor"
 _DN_WITH_BINARY = bytes.fromhex("2a864886f7140101010b")
 _DN = bytes.fromhex("2b0c0287731c00854a")
 
@@ -50,6 +51,20 @@ def prepare(configuration: str, database: str) -> None:
         f"dn: CN=ms-DS-Allowed-To-Act-On-Behalf-Of-Other-Identity,CN=Schema,CN=Configuration,{root}"
         "\nchangetype: modify\nreplace: systemOnly\nsystemOnly: FALSE\n"
     )
+    _take_ownership(directory, f"CN=Deleted Objects,{root}")
+
+
+def _take_ownership(directory: Any, name: str) -> None:
+    """As `dsacls NAME /takeownership` does on Windows; samba-tool does not see deleted objects."""
+    controls = ["show_deleted:1"]
+    (found,) = directory.search(name, ldb.SCOPE_BASE, attrs=[_RULES], controls=controls)
+    whole = ndr_unpack(security.descriptor, found[_RULES][0])
+    sid = f"{directory.get_domain_sid()}-{security.DOMAIN_RID_ADMINS}"
+    whole.owner_sid = security.dom_sid(sid)
+    change = ldb.Message()
+    change.dn = ldb.Dn(directory, name)
+    change[_RULES] = ldb.MessageElement(ndr_pack(whole), ldb.FLAG_MOD_REPLACE, _RULES)
+    directory.modify(change, controls=controls)
 
 
 def _attributes(root: str) -> list[dict[str, Any]]:
@@ -87,6 +102,19 @@ def _attributes(root: str) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def privilege(database: str, sid: str, name: str) -> None:
+    """Give an account a user right on this controller, as `net rpc rights grant` does."""
+    rights = ldb.Ldb(f"tdb://{database}")
+    rights.add(
+        {
+            "dn": f"sid={sid}",
+            "objectClass": "privilege",
+            "objectSid": ndr_pack(security.dom_sid(sid)),
+            "privilege": name,
+        }
+    )
+
+
 def descriptors(domain_sid: str) -> None:
     """For each request of standard input pack SDDL, or add its entries to a packed descriptor."""
     domain = security.dom_sid(domain_sid)
@@ -96,7 +124,7 @@ def descriptors(domain_sid: str) -> None:
         if request["onto"]:
             whole = ndr_unpack(security.descriptor, base64.b64decode(request["onto"]))
             for entry in said.dacl.aces:
-                whole.dacl_add(entry)
+                whole.dacl_add(entry, 0)  # a denial behind a permission denies nothing
             said = whole
         packed.append(base64.b64encode(ndr_pack(said)).decode())
     json.dump(packed, sys.stdout)
@@ -105,5 +133,7 @@ def descriptors(domain_sid: str) -> None:
 if __name__ == "__main__":
     if sys.argv[1] == "prepare":
         prepare(*sys.argv[2:])
+    elif sys.argv[1] == "privilege":
+        privilege(*sys.argv[2:])
     else:
         descriptors(sys.argv[2])

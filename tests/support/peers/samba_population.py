@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 COMPANY: Final = f"OU=Company,{ROOT}"
 SERVICES: Final = f"OU=Deprovisioner,{ROOT}"
+PASSWORD_SETTINGS: Final = f"CN=Password Settings Container,CN=System,{ROOT}"
 PEOPLE_PASSWORD: Final = "Correct-horse-7-battery"
 SERVICE_PASSWORD: Final = "Service-password-9-long"
 ACTOR: Final = f"CN=deprovisioner-act,{SERVICES}"
@@ -139,6 +140,11 @@ class Leaver:
         return f"OU=Delegated {self.number},{branch('Delegated')}"
 
     @property
+    def password_settings(self) -> str:
+        """A password policy that applies to them by name."""
+        return f"CN=settings-{self.number},{PASSWORD_SETTINGS}"
+
+    @property
     def report(self) -> str:
         """Somebody whose manager they are."""
         return person(f"report{self.number}")
@@ -178,6 +184,7 @@ def leaver_entries(leaver: Leaver, certificate: bytes) -> list[Entry]:
             "userAccountControl": str(0x200 | 0x10000),
         })),
         account(f"report{leaver.number}", 90000 + leaver.number, manager=me),
+        _password_settings(leaver.password_settings, me),
         *_belongings(me, str(leaver.number), me, [me, SUCCESSOR]),
         _group(leaver.outer_group, member=leaver.direct_group),
         _group(leaver.sole_group, member=me),
@@ -241,7 +248,11 @@ def _belongings(me: str, mark: str, owner: str, members: list[str]) -> list[Entr
     """A group of theirs, one that they manage, and a machine."""
     machine = f"PC-{mark}"
     return [
-        _group(group(f"engineers-{mark}"), member=members),
+        _group(
+            group(f"engineers-{mark}"),
+            member=members,
+            memberUid=[me.partition(",")[0].removeprefix("CN=")],
+        ),
         _group(group(f"owned-{mark}"), member=SUCCESSOR, managedBy=owner),
         Entry(
             person(machine, "Computers"),
@@ -264,6 +275,26 @@ def _belongings(me: str, mark: str, owner: str, members: list[str]) -> list[Entr
             },
         ),
     ]
+
+
+def _password_settings(name: str, applies_to: str) -> Entry:
+    return Entry(
+        name,
+        ("msDS-PasswordSettings",),
+        {
+            "msDS-PasswordSettingsPrecedence": "10",
+            "msDS-PasswordReversibleEncryptionEnabled": "FALSE",
+            "msDS-PasswordHistoryLength": "24",
+            "msDS-PasswordComplexityEnabled": "TRUE",
+            "msDS-MinimumPasswordLength": "8",
+            "msDS-MinimumPasswordAge": "0",
+            "msDS-MaximumPasswordAge": "-9223372036854775808",
+            "msDS-LockoutThreshold": "0",
+            "msDS-LockoutObservationWindow": "0",
+            "msDS-LockoutDuration": "0",
+            "msDS-PSOAppliesTo": applies_to,
+        },
+    )
 
 
 def _group(name: str, **more: Values) -> Entry:
