@@ -23,7 +23,7 @@ from reconcile.policy_book import policy_of
 from reconcile.previewing import preview
 from reconcile.principals import Principal, Principals, Role, TokenView
 from reconcile.receiving import Receipt, Reception
-from reconcile.showing import RELEASES_NEEDED, options_for, show_case, show_records, summaries
+from reconcile.showing import RELEASES_NEEDED, options_for, show_case, summaries
 from reconcile.store.case_file import open_cases, open_file, undecided_cases
 from reconcile.store.evidence_log import NotPublished
 from reconcile.store.fact_rows import load_facts
@@ -40,6 +40,7 @@ from reconcile.store.question_rows import (
     load_questions,
     place_hold,
 )
+from reconcile.store.view_rows import load_record_views
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,7 +138,7 @@ class Desk:
         """Show the control parts of the evidence of a case. Raises :class:`UnknownCase`."""
         with self.database.connect() as connection:
             file = open_file(connection, case_id, self.archive, self.estate.clock(), lock=False)
-            return show_records(file)
+            return load_record_views(file)
 
     def export_bundle(self, case_id: str, path: Path) -> None:
         """Write the evidence bundle. Raises :class:`Conflict` until its records are published."""

@@ -7,20 +7,21 @@ stored when it was opened, until it is explicitly planned anew; losing that vers
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
-from policies.load import Source, load
+from policies.load import load
 from policies.problems import PolicyError
 from policies.select import SelectionError, select
 from reconcile.errors import PolicyLost
-from reconcile.store.schema import policies as stored
+from reconcile.store.policy_rows import load_policy_sources, store_policy_sources
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    import sqlalchemy as sa
+
     from policies.fields import Facts
+    from policies.load import Source
     from policies.model import Policy
     from reconcile.estate import Estate
     from reconcile.store.case_file import CaseFile
@@ -32,21 +33,19 @@ def policy_of(file: CaseFile, estate: Estate) -> Policy:
     for policy in estate.policies:
         if policy.policy_hash == wanted:
             return policy
-    query = sa.select(stored.c.document).where(stored.c.hash == wanted)
-    document = file.connection.scalar(query)
-    if document is not None:
-        sources = tuple((each["file"], each["text"], each["shipped"]) for each in document)
-        for policy in _load(sources):
-            if policy.policy_hash == wanted:
-                return policy
+    for policy in _load(load_policy_sources(file.connection, wanted)):
+        if policy.policy_hash == wanted:
+            return policy
     message = f"the policy version {wanted[:12]} is not available"
     raise PolicyLost(message)
 
 
 @lru_cache(maxsize=16)
-def _load(sources: tuple[tuple[str, str, bool], ...]) -> tuple[Policy, ...]:
+def _load(sources: tuple[Source, ...]) -> tuple[Policy, ...]:
+    if not sources:
+        return ()
     try:
-        return load([Source(*each) for each in sources]).policies
+        return load(sources).policies
     except PolicyError as error:
         message = "the stored policy no longer loads under this release"
         raise PolicyLost(message) from error
@@ -70,12 +69,4 @@ def choose(estate: Estate, facts: Facts) -> tuple[Policy, str, str]:
 
 def store_policy(connection: sa.Connection, estate: Estate, policy: Policy, now: datetime) -> None:
     """Keep the texts of a policy version once, under its hash."""
-    query = sa.select(stored.c.hash).where(stored.c.hash == policy.policy_hash)
-    if connection.scalar(query) is not None:
-        return
-    document = [
-        {"file": each.file, "text": each.text, "shipped": each.shipped}
-        for each in estate.policy_sources
-    ]
-    values = {"hash": policy.policy_hash, "name": policy.name, "stored_at": now.timestamp()}
-    connection.execute(sa.insert(stored).values(**values, document=cast("Any", document)))
+    store_policy_sources(connection, policy, estate.policy_sources, now)

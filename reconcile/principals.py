@@ -10,52 +10,28 @@ import hashlib
 import unicodedata
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-import sqlalchemy as sa
-
 from reconcile.errors import NotAllowed, UnknownQuestion
-from reconcile.store.instants import epoch, instant, instant_or_none
-from reconcile.store.schema import tokens
+from reconcile.store.token_rows import (
+    Principal,
+    Role,
+    TokenView,
+    end_token,
+    insert_token,
+    live_token,
+    load_tokens,
+)
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from reconcile.estate import Estate
     from reconcile.store.database import Database
 
+__all__ = ["Principal", "Principals", "Role", "TokenView", "folded"]
+"""The nouns stand beside their rows; whoever speaks to the desk takes them from here."""
+
 PREFIX: Final = "dpv_"
 LONGEST: Final = 128
-
-
-class Role(StrEnum):
-    """What a token may do. An approver may do all an operator may; an admin issues tokens."""
-
-    HR = "hr"
-    AUDITOR = "auditor"
-    OPERATOR = "operator"
-    APPROVER = "approver"
-    ADMIN = "admin"
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Somebody or something that has proven who it is."""
-
-    name: str
-    role: Role
-
-
-@dataclass(frozen=True, slots=True)
-class TokenView:
-    """A token as it may be shown: never the token itself."""
-
-    id: str
-    principal: str
-    role: Role
-    issued_at: datetime
-    revoked_at: datetime | None
 
 
 @dataclass(slots=True)
@@ -73,12 +49,8 @@ class Principals:
             raise NotAllowed(message)
         token = PREFIX + urlsafe_b64encode(self.estate.token_bytes(32)).decode().rstrip("=")
         with self.database.begin() as connection:
-            connection.execute(
-                sa.insert(tokens).values(
-                    id=self.estate.new_id(), principal=principal, role=role.value,
-                    sha256=_hash(token), issued_at=epoch(self.estate.clock()),
-                )
-            )  # fmt: skip
+            token_id, now = self.estate.new_id(), self.estate.clock()
+            insert_token(connection, token_id, Principal(principal, role), _hash(token), now)
         return token
 
     def authenticate(self, token: str) -> Principal | None:
@@ -90,35 +62,20 @@ class Principals:
         if len(token) > LONGEST or not token.startswith(PREFIX):
             return None
         with self.database.connect() as connection:
-            query = sa.select(tokens.c.principal, tokens.c.role).where(
-                tokens.c.sha256 == _hash(token), tokens.c.revoked_at.is_(None)
-            )
-            row = connection.execute(query).first()
-        return Principal(row.principal, Role(row.role)) if row else None
+            return live_token(connection, _hash(token))
 
     def revoke(self, token_id: str) -> None:
         """End a token. Raises :class:`UnknownQuestion` when there is none of that id."""
         with self.database.begin() as connection:
-            gone = connection.execute(
-                sa.update(tokens)
-                .where(tokens.c.id == token_id, tokens.c.revoked_at.is_(None))
-                .values(revoked_at=epoch(self.estate.clock()))
-            )
-        if gone.rowcount != 1:
+            ended = end_token(connection, token_id, self.estate.clock())
+        if not ended:
             message = "no live token of that id"
             raise UnknownQuestion(message)
 
     def all(self) -> tuple[TokenView, ...]:
         """List tokens, oldest first."""
         with self.database.connect() as connection:
-            rows = connection.execute(sa.select(tokens).order_by(tokens.c.issued_at)).mappings()
-            return tuple(
-                TokenView(
-                    row["id"], row["principal"], Role(row["role"]), instant(row["issued_at"]),
-                    instant_or_none(row["revoked_at"]),
-                )
-                for row in rows
-            )  # fmt: skip
+            return load_tokens(connection)
 
 
 def folded(name: str) -> str:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
-
-import sqlalchemy as sa
 
 from connectors.contract import Kind
 from reconcile.attribution import show_accounts
@@ -17,40 +14,35 @@ from reconcile.facts import OperationState, QuestionKind, Step
 from reconcile.gates import due_at, gate
 from reconcile.plan import plan_hash
 from reconcile.policy_book import policy_of
+from reconcile.store.backup_rows import load_backups
 from reconcile.store.case_file import CaseFile, open_file
 from reconcile.store.evidence_log import records_published
 from reconcile.store.fact_rows import load_facts
 from reconcile.store.holding_rows import load_holdings
 from reconcile.store.instants import instant, instant_or_none
-from reconcile.store.ledger_schema import records as evidence_records
 from reconcile.store.operation_rows import effect_counts, outcomes
-from reconcile.store.question_rows import WORDS
-from reconcile.store.schema import (
-    approvals,
-    backups,
-    cases,
-    holds,
-    operations,
-    questions,
-    releases,
-    surveys,
+from reconcile.store.view_rows import (
+    asked_since,
+    case_ids,
+    count_records,
+    load_approval_views,
+    load_hold_views,
+    load_question_views,
+    load_survey_views,
 )
 from reconcile.views import (
-    BackupView,
     CaseSummary,
     CaseView,
     CheckView,
     HoldingView,
-    HoldView,
     OperationView,
-    QuestionView,
-    RecordView,
-    SurveyView,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+
+    import sqlalchemy as sa
 
     from reconcile.estate import Estate
     from reconcile.facts import CaseFacts, HoldingFacts, OperationFacts
@@ -88,18 +80,9 @@ def summaries(
     employment_id: str = "",
 ) -> tuple[CaseSummary, ...]:
     """List cases, newest first."""
-    query = sa.select(cases.c.id).order_by(cases.c.opened_at.desc(), cases.c.id.desc())
-    if open_only:
-        query = query.where(cases.c.open)
-    if employment_id:
-        query = query.where(cases.c.employment_id == employment_id)
-    if before:
-        mark = sa.select(cases.c.opened_at, cases.c.id).where(cases.c.id == before)
-        row = connection.execute(mark).first()
-        if row is not None:
-            place = sa.tuple_(cases.c.opened_at, cases.c.id)
-            query = query.where(place < sa.tuple_(row.opened_at, row.id))
-    ids = connection.scalars(query.limit(limit)).all()
+    ids = case_ids(
+        connection, open_only=open_only, employment_id=employment_id, before=before, limit=limit
+    )
     files = (open_file(connection, each, archive, estate.clock(), lock=False) for each in ids)
     return tuple(_summary(file, estate) for file in files)
 
@@ -120,10 +103,7 @@ def _closure(file: CaseFile, facts: CaseFacts) -> Closure:
     """
     if file.row["closing_at"] is None:
         return assess(facts, file.now)
-    query = sa.select(questions.c.id).where(
-        questions.c.case_id == file.id, questions.c.asked_at > file.row["closing_at"]
-    )
-    later = frozenset(file.connection.scalars(query))
+    later = asked_since(file, file.row["closing_at"])
     proven = {each.system for each in facts.surveys if each.phase is Step.VERIFY_SECOND}
     then = replace(
         facts,
@@ -175,19 +155,19 @@ def show_case(file: CaseFile, estate: Estate) -> CaseView:
         rescinded_at=instant_or_none(file.row["rescinded_at"]),
         operations=_operations(file, facts),
         holdings=_holdings(file, facts, estate),
-        questions=_questions(file),
-        holds=_holds(file),
+        questions=load_question_views(file, options_for),
+        holds=load_hold_views(file, RELEASES_NEEDED),
         checks=tuple(
             CheckView(each.name, each.system, each.about, each.passed, each.why)
             for each in closure.checks
         ),
-        surveys=_surveys(file),
-        backups=_backups(file),
-        approvals=_approvals(file),
+        surveys=load_survey_views(file),
+        backups=load_backups(file),
+        approvals=load_approval_views(file),
         excluded=tuple((s.name, s.excluded) for s in facts.systems if s.excluded),
         hr_outcome=facts.hr.outcome if facts.hr else "",
         hr_read_at=facts.hr.read_at if facts.hr else None,
-        records=_record_count(file),
+        records=count_records(file),
         records_published=records_published(file.connection, file.id),
         residual_access_until=_residual(facts),
         accounts=show_accounts(file),
@@ -203,21 +183,13 @@ def _contained_at(facts: CaseFacts) -> datetime | None:
 
 def _operations(file: CaseFile, facts: CaseFacts) -> tuple[OperationView, ...]:
     counts = effect_counts(file.connection, file.id)
-    query = sa.select(operations.c.seq, operations.c.started_at).where(
-        operations.c.case_id == file.id
-    )
-    started = {row.seq: instant_or_none(row.started_at) for row in file.connection.execute(query)}
-    return tuple(
-        _operation(operation, facts, file.now, started[operation.seq], counts)
-        for operation in facts.operations
-    )
+    return tuple(_operation(each, facts, file.now, counts) for each in facts.operations)
 
 
 def _operation(
     operation: OperationFacts,
     facts: CaseFacts,
     now: datetime,
-    started_at: datetime | None,
     counts: Mapping[int, dict[str, int]],
 ) -> OperationView:
     system = next((s for s in facts.covered if s.name == operation.system), None)
@@ -231,7 +203,7 @@ def _operation(
         due_at=due_at(operation.step, system, facts) if system else None,
         waits=gate(operation, facts, now).why if operation.state == "todo" else "",
         error=operation.error,
-        started_at=started_at,
+        started_at=operation.started_at,
         finished_at=operation.finished_at,
         counts=counts.get(operation.seq, {}),
     )
@@ -267,99 +239,6 @@ def _not_restorable(estate: Estate, holding: HoldingFacts) -> str:
     system = estate.systems.get(holding.system)
     support = system.card.support(Kind(holding.kind)) if system else None
     return support.not_restorable if support else ""
-
-
-def _questions(file: CaseFile) -> tuple[QuestionView, ...]:
-    query = sa.select(questions).where(questions.c.case_id == file.id)
-    return tuple(
-        QuestionView(
-            id=row["id"],
-            kind=row["kind"],
-            system=row["system"],
-            about=row["about"],
-            words=file.unseal(WORDS, row["text_sealed"], "question"),
-            asked_at=instant(row["asked_at"]),
-            deadline=instant(row["deadline"]),
-            options=options_for(QuestionKind(row["kind"])),
-            answer=row["answer"],
-            answered_by=row["answered_by"],
-            answered_at=instant_or_none(row["answered_at"]),
-        )
-        for row in file.connection.execute(query.order_by(questions.c.asked_at)).mappings()
-    )
-
-
-def _holds(file: CaseFile) -> tuple[HoldView, ...]:
-    released: dict[str, list[str]] = {}
-    query = sa.select(releases).where(releases.c.case_id == file.id).order_by(releases.c.at)
-    for row in file.connection.execute(query).mappings():
-        released.setdefault(row["hold_id"], []).append(row["principal"])
-    rows = file.connection.execute(
-        sa.select(holds).where(holds.c.case_id == file.id).order_by(holds.c.placed_at)
-    ).mappings()
-    return tuple(_hold(row, tuple(released.get(row["id"], ()))) for row in rows)
-
-
-def _hold(row: sa.RowMapping, released_by: tuple[str, ...]) -> HoldView:
-    return HoldView(
-        id=row["id"],
-        kind=row["kind"],
-        reason=row["reason"],
-        bound_to=row["bound_to"],
-        placed_by=row["placed_by"],
-        placed_at=instant(row["placed_at"]),
-        released_by=released_by,
-        needs=RELEASES_NEEDED[row["kind"]],
-        released=row["released_at"] is not None,
-    )
-
-
-def _surveys(file: CaseFile) -> tuple[SurveyView, ...]:
-    query = sa.select(surveys).where(surveys.c.case_id == file.id).order_by(surveys.c.read_at)
-    return tuple(
-        SurveyView(
-            system=row["system"], phase=row["phase"], read_at=instant(row["read_at"]),
-            credential=row["credential"], complete=row["complete"], canary=row["canary"],
-            blind=row["blind"], accounts=row["accounts"], holdings=row["holdings"],
-            residue=tuple(row["residue"]),
-        )
-        for row in file.connection.execute(query).mappings()
-    )  # fmt: skip
-
-
-def _backups(file: CaseFile) -> tuple[BackupView, ...]:
-    query = sa.select(backups).where(backups.c.case_id == file.id).order_by(backups.c.name)
-    return tuple(
-        BackupView(
-            system=row["system"],
-            name=row["name"],
-            size=row["receipt"]["ciphertext_size"],
-            sha256=row["receipt"]["ciphertext_sha256"],
-            verified_at=instant(row["verified_at"]),
-        )
-        for row in file.connection.execute(query).mappings()
-    )
-
-
-def _approvals(file: CaseFile) -> tuple[tuple[str, str, datetime], ...]:
-    query = sa.select(approvals).where(approvals.c.case_id == file.id).order_by(approvals.c.at)
-    rows = file.connection.execute(query).mappings()
-    return tuple((row["stage"], row["principal"], instant(row["at"])) for row in rows)
-
-
-def _record_count(file: CaseFile) -> int:
-    query = sa.select(sa.func.count()).where(evidence_records.c.case_id == file.id)
-    return int(file.connection.scalar(query) or 0)
-
-
-def show_records(file: CaseFile) -> tuple[RecordView, ...]:
-    """Show the control parts of the evidence, which hold nothing personal."""
-    table = evidence_records
-    query = sa.select(table.c.seq, table.c.type, table.c.at, table.c.control)
-    rows = file.connection.execute(query.where(table.c.case_id == file.id).order_by(table.c.seq))
-    return tuple(
-        RecordView(row.seq, row.type, instant(row.at), json.loads(row.control)) for row in rows
-    )
 
 
 def _residual(facts: CaseFacts) -> datetime | None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from connectors.contract import Credential, HoldingState
 from connectors.faults import Refused
 from reconcile.operations.run import Again, Blind, Finished, Run
-from reconcile.store.holding_rows import load_accounts, store_holdings
+from reconcile.store.account_rows import load_accounts
+from reconcile.store.holding_rows import store_holdings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,11 +13,12 @@ from connectors.contract import Credential, HoldingState, Stage, Subject, kind
 from policies.dispose import dispose
 from policies.model import SuccessorRole, Transfer
 from reconcile.facts import QuestionKind
-from reconcile.operations.changing import Change
 from reconcile.operations.run import Again, Blind, Closing, Finished, Run
+from reconcile.operations.writing import Change
 from reconcile.policy_book import policy_of
+from reconcile.store.account_rows import load_accounts
 from reconcile.store.case_file import is_leaving
-from reconcile.store.holding_rows import load_accounts, load_holdings
+from reconcile.store.holding_rows import load_holdings
 from reconcile.store.question_rows import ask, ask_again, load_questions, load_reading
 
 if TYPE_CHECKING:

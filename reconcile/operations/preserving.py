@@ -8,22 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
 from connectors.contract import Credential, kind
 from policies.dispose import dispose
 from reconcile.facts import SETTLED, EffectState, Step
 from reconcile.gates import supports
 from reconcile.operations.run import Again, Closing, Finished, Run
 from reconcile.policy_book import policy_of
-from reconcile.store.holding_rows import (
-    complete_snapshots,
-    load_accounts,
-    load_holdings,
-    store_holdings,
-)
+from reconcile.store.account_rows import load_accounts
+from reconcile.store.backup_rows import insert_identity, recipient_of, store_backup
+from reconcile.store.holding_rows import complete_snapshots, load_holdings, store_holdings
 from reconcile.store.operation_rows import EffectRow, load_effects, mark_effects, plan_effects
-from reconcile.store.schema import backups, vault_identities
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -89,18 +83,11 @@ def _recipient(run: Run, file: CaseFile) -> str:
     The identity is kept only sealed to the escrow keys; destroying that row makes every backup of
     the case unreadable for good.
     """
-    query = sa.select(vault_identities.c.recipient).where(vault_identities.c.case_id == file.id)
-    known: str | None = file.connection.scalar(query)
+    known = recipient_of(file)
     if known is not None:
         return known
     identity = run.estate.make_identity()
-    file.connection.execute(
-        sa.insert(vault_identities).values(
-            case_id=file.id,
-            recipient=identity.recipient,
-            sealed_identity=identity.sealed,
-        )
-    )
+    insert_identity(file, identity)
     file.record("vault.identity_made", {"escrow": list(identity.escrow)})
     return identity.recipient
 
@@ -126,18 +113,7 @@ def _export(
 
 
 def _backed_up(run: Run, file: CaseFile, receipt: Receipt) -> None:
-    where = sa.and_(
-        backups.c.case_id == file.id,
-        backups.c.system == run.system_name,
-        backups.c.name == receipt.name,
-    )
-    file.connection.execute(sa.delete(backups).where(where))
-    file.connection.execute(
-        sa.insert(backups).values(
-            case_id=file.id, system=run.system_name, name=receipt.name,
-            receipt=receipt.to_json(), verified_at=file.now.timestamp(),
-        )
-    )  # fmt: skip
+    store_backup(file, run.system_name, receipt)
     file.record(
         "backup.verified",
         {

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from connectors.contract import Credential
 from reconcile.facts import Step
 from reconcile.operations.run import Again, Finished, Run
-from reconcile.store.holding_rows import load_accounts, load_holdings, store_holdings
+from reconcile.store.account_rows import load_accounts
+from reconcile.store.holding_rows import load_holdings, store_holdings
 from reconcile.store.operation_rows import done_keys
 
 if TYPE_CHECKING:
