@@ -80,6 +80,7 @@ _EVIDENCE: Final = (
 
 Chance = Callable[[int], bytes]
 _PASSWORD_BYTES: Final = 48
+_LOST: Final = "the old password"
 _MASTERED: Final = (
     "In Active Directory: Disable-ADAccount, then twice Set-ADAccountPassword -Reset with random "
     "values, for the account whose objectGUID is the base64 onPremisesImmutableId of this user. "
@@ -217,6 +218,8 @@ def _password_state(user: Object) -> HoldingState:
 def _session(leaver: Leaver) -> tuple[Holding, ...]:
     """Report what was issued, until the last of it has ended by itself."""
     state = _session_state(leaver.user)
+    if leaver.guest and _account_state(leaver.user) is HoldingState.CONTAINED:
+        return ()  # the block is all there is: no date shows when a guest's tokens end
     ended_at = instant(leaver.user.get("signInSessionsValidFromDateTime"))
     ends = None
     if state is HoldingState.CONTAINED and ended_at is not None:
@@ -252,22 +255,49 @@ def _valid_from(user: Object) -> str:
 
 # ------------------------------------------------------------------------------------- changing
 def _contain(chance: Chance, leaver: Leaver, holdings: Sequence[Holding]) -> Sequence[Effect]:
-    """Block, then scramble, then end sessions: the order in which nothing is opened again."""
-    effects: dict[str, Effect] = {}
+    """Block and scramble, then end sessions: the order in which nothing is opened again."""
+    both_done = _block_and_scramble(chance, leaver, holdings)
+    effects: dict[str, Effect] = {effect.holding_key: effect for effect in both_done}
     for holding in sorted(holdings, key=lambda one: (one.kind == SESSION, one.kind == PASSWORD)):
-        if holding.kind == SESSION:
-            step = _end
-        elif holding.kind == PASSWORD:
-            step = partial(_scramble, chance)
-        else:
-            step = _block
-        effects[holding.key] = step(leaver, holding)
+        if holding.key in effects:
+            continue
         leaver = replace(leaver, user=leaver.graph.get(user_request(leaver.graph, leaver.id)))
+        if holding.kind == SESSION:
+            effects[holding.key] = _end(leaver, holding)
+        elif holding.kind == PASSWORD:
+            effects[holding.key] = _scramble(chance, leaver, holding)
+        else:
+            effects[holding.key] = _set_enabled(leaver, holding, enabled=False)
     return [effects[holding.key] for holding in holdings]
 
 
-def _block(leaver: Leaver, holding: Holding) -> Effect:
-    return _set_enabled(leaver, holding, enabled=False)
+def _block_and_scramble(
+    chance: Chance, leaver: Leaver, holdings: Sequence[Holding]
+) -> Sequence[Effect]:
+    """Do both in one request, so that no crash leaves a blocked account with its old password.
+
+    Answers nothing where Graph refuses the two together: each is then tried by itself, because a
+    password that is not ours to set must not keep the account open.
+    """
+    passwords = [holding for holding in holdings if holding.kind == PASSWORD]
+    accounts = [holding for holding in holdings if holding.kind in ACCOUNTS.values()]
+    before = leaver.user
+    if not passwords or not accounts or leaver.synced or before.get("accountEnabled") is False:
+        return ()
+    body: Mapping[str, Json] = {"accountEnabled": False, "passwordProfile": _profile(chance)}
+    try:
+        request_id = _patch(leaver, body)
+    except (Refused, Unauthorised):
+        return ()
+    after = leaver.graph.get(user_request(leaver.graph, leaver.id))
+    moved = after.get("lastPasswordChangeDateTime") != before.get("lastPasswordChangeDateTime")
+    blocked = _account_state(after) is HoldingState.CONTAINED
+    return [
+        Effect(one.key, Outcome.DONE, _shown(after), request_id, lost=lost)
+        if blocked and moved
+        else leaver.pending(one, _shown(after), request_id)
+        for one, lost in ((accounts[0], ""), (passwords[0], _LOST))
+    ]
 
 
 def _set_enabled(leaver: Leaver, holding: Holding, *, enabled: bool) -> Effect:
@@ -291,18 +321,15 @@ def _scramble(chance: Chance, leaver: Leaver, holding: Holding) -> Effect:
     contained = _password_state(leaver.user) is HoldingState.CONTAINED
     if contained and (changed_since or holding.state is HoldingState.CONTAINED):
         return Effect(holding.key, Outcome.ALREADY, _shown(leaver.user))
-    password = "Aa1-" + base64.urlsafe_b64encode(chance(_PASSWORD_BYTES)).decode()
-    profile: Json = {"password": password, "forceChangePasswordNextSignIn": True}
     try:
-        request_id = _patch(leaver, {"passwordProfile": profile})
+        request_id = _patch(leaver, {"passwordProfile": _profile(chance)})
     except (Refused, Unauthorised) as fault:
         return not_ours(leaver, holding, fault, _RESET)
     after = leaver.graph.get(user_request(leaver.graph, leaver.id))
     moved = after.get("lastPasswordChangeDateTime") != before
     if not moved or _password_state(after) is HoldingState.LIVE:
         return leaver.pending(holding, _shown(after), request_id)
-    lost = "the old password"
-    return Effect(holding.key, Outcome.DONE, _shown(after), request_id, lost=lost)
+    return Effect(holding.key, Outcome.DONE, _shown(after), request_id, lost=_LOST)
 
 
 def _end(leaver: Leaver, holding: Holding) -> Effect:
@@ -311,6 +338,11 @@ def _end(leaver: Leaver, holding: Holding) -> Effect:
     contained = _session_state(leaver.user) is HoldingState.CONTAINED
     if contained and (ended_since or holding.state is HoldingState.CONTAINED):
         return Effect(holding.key, Outcome.ALREADY, _shown(leaver.user))
+    if leaver.guest:
+        blocked = _account_state(leaver.user) is HoldingState.CONTAINED
+        why = "" if blocked else "ending sessions does not reach a guest: block the account"
+        said = Outcome.ALREADY if blocked else Outcome.REFUSED
+        return Effect(holding.key, said, _shown(leaver.user), why=why)
     try:
         request_id = end_sessions(leaver)
     except (Refused, Unauthorised) as fault:
@@ -328,6 +360,12 @@ def _restore(leaver: Leaver, holdings: Sequence[Holding]) -> Sequence[Effect]:
         _set_enabled(leaver, holding, enabled=holding.restore.get("accountEnabled") is True)
         for holding in holdings
     ]
+
+
+def _profile(chance: Chance) -> Mapping[str, Json]:
+    """Make a password of all classes of characters that nobody knows."""
+    password = "Aa1-" + base64.urlsafe_b64encode(chance(_PASSWORD_BYTES)).decode()
+    return {"password": password, "forceChangePasswordNextSignIn": True}
 
 
 def _patch(leaver: Leaver, body: Mapping[str, Json]) -> str:

@@ -205,7 +205,8 @@ class EntraConnector:
                 continue
             done = change(leaver, mine)
             effects |= {effect.holding_key: effect for effect in done}
-            if again and row.ends_sessions and any(_took(effect) for effect in done):
+            ended = any(_took(effect) for effect in done) and not leaver.guest
+            if again and row.ends_sessions and ended:
                 # Also after "already": a crash between the two must not leave them out (Law 6).
                 sign_in.end_sessions(leaver)
         return [effects.get(one.key) or self._left_alone(one, what) for one in holdings]

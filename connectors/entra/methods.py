@@ -47,8 +47,6 @@ _PATHS: Final[Mapping[str, str]] = {
     "hardwareOath": "hardwareOathMethods",
     "qrCodePin": "qrCodePinMethod",
 }
-_LAST: Final = "phoneMethods/3179e48a-750b-4051-897c-87b9720928f7"
-"""The mobile phone: the alternate one cannot be there without it."""
 _LOST: Final = "the person registers the method again"
 _DUTY: Final = (
     "Delete this sign-in method in the Entra admin centre (Users, Authentication methods): it is "
@@ -136,7 +134,8 @@ def _delete(leaver: Leaver, holdings: Sequence[Holding]) -> Sequence[Effect]:
     there = _present(leaver)
     left = sorted(
         (holding for holding in holdings if holding.native_id in there),
-        key=lambda holding: holding.native_id == _LAST,
+        # The alternate mobile cannot be there without the mobile (Graph, "delete phoneMethod").
+        key=lambda holding: there[holding.native_id].get("phoneType") == "mobile",
     )
     asked, why = {holding.key for holding in left}, dict[str, Effect]()
     requests = dict[str, str]()
@@ -148,11 +147,11 @@ def _delete(leaver: Leaver, holdings: Sequence[Holding]) -> Sequence[Effect]:
     return [_effect(leaver, holding, asked, after, why, requests) for holding in holdings]
 
 
-def _present(leaver: Leaver) -> set[str]:
+def _present(leaver: Leaver) -> dict[str, Object]:
     answer = leaver.graph.gather([_list(leaver)])[0]
     if not isinstance(answer, list):
         raise answer
-    return {_native_id(method, _type_of(method)) for method in answer}
+    return {_native_id(method, _type_of(method)): method for method in answer}
 
 
 def _deleted(
@@ -180,7 +179,7 @@ def _effect(
     leaver: Leaver,
     holding: Holding,
     asked: set[str],
-    after: set[str],
+    after: Mapping[str, Object],
     why: Mapping[str, Effect],
     requests: Mapping[str, str],
 ) -> Effect:

@@ -64,7 +64,7 @@ def group_gaps(settings: Settings, answer: Sequence[Object] | Fault) -> tuple[st
         if answer.code.startswith("graph:403"):
             return (_GROUP_GAP,)
         raise answer
-    named = {str(group.get("id")) for group in answer if group.get("displayName")}
+    named = {group.get("displayName") for group in answer}
     return () if settings.canary.group in named else (_GROUP_GAP,)
 
 

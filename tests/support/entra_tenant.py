@@ -1,0 +1,271 @@
+"""A pretend tenant behind a loopback Graph, as the conformance suite and the Entra tests want it.
+
+The connector speaks to it over HTTP; the rig looks at the tenant's true state past it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import cast
+
+import httpx
+
+from connectors.conformance import Rig, Situation
+from connectors.contract import Account, Connector, Credential, Holding, Json, Subject, gather
+from connectors.entra import App as Registration
+from connectors.entra import CanaryUser, EntraConnector, Feature, Settings
+from connectors.entra.connector import ROWS
+from connectors.entra.rows import Row
+from connectors.secret import Secret
+from deprovisioner.sandbox.graph import App, Fault, FaultKind, GraphServer, Link, Store, Table
+from deprovisioner.sandbox.graph import Tenant
+from deprovisioner.sandbox.people import Person, people
+
+START = datetime(2026, 12, 18, 10, 0, tzinfo=UTC)
+APPS = {Credential.ACT: App.ACTOR, Credential.VERIFY: App.VERIFIER}
+SHORT = timedelta(milliseconds=400)
+"""What a test that waits for a slow answer really waits."""
+
+
+@dataclass
+class Clock:
+    """A clock that a test turns."""
+
+    now: datetime = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, seconds: float) -> None:
+        """Turn it on."""
+        self.now += timedelta(seconds=seconds)
+
+
+@cache
+def population() -> tuple[Person, ...]:
+    """Make the people once a process."""
+    return people(1)
+
+
+def subject_of(person: Person) -> Subject:
+    """Write a person as HR knows them."""
+    return Subject(
+        employment_id=person.employment_id,
+        person_id=person.person_id,
+        employee_number=person.employee_number,
+        emails=(person.work_email,),
+        upn=person.upn,
+        names=(person.display_name,),
+        logins=(person.login,),
+    )
+
+
+def settings_for(graph: GraphServer, **more: object) -> Settings:
+    """Write the settings an operator would, for the pretend tenant."""
+    tenant = graph.tenant
+
+    def app(which: App) -> Registration:
+        secret = Secret.held(lambda: graph.token(which), which.value)
+        return Registration(client_id=which.value, token=secret)
+
+    given: dict[str, object] = {
+        "tenant": tenant.id,
+        "act": app(App.ACTOR),
+        "verify": app(App.VERIFIER),
+        "canary": CanaryUser(
+            id=tenant.canary_id, employee_id=tenant.canary_employee_id, group=tenant.canary_group
+        ),
+        "base_url": graph.url,
+        "admin_logins": ("adm-{login}",),
+        "protected": frozenset({tenant.break_glass_id}),
+        "settle": timedelta(minutes=20),
+    }
+    return Settings.model_validate({**given, **more})
+
+
+@dataclass
+class EntraRig:
+    """One cloud-only leaver with a bit of everything, a successor, and three hundred colleagues."""
+
+    graph: GraphServer
+    clock: Clock
+    transport: Callable[[], httpx.BaseTransport] | None = None
+    rows: Sequence[Row] = ROWS
+    more: Mapping[str, object] = field(default_factory=dict)
+    unsupported: Mapping[Situation, str] = field(default_factory=dict)
+    tokens_revoked: bool = False
+
+    @property
+    def leaver_id(self) -> str:
+        """The leaver's object id."""
+        return self.graph.tenant.user_id(self.graph.tenant.cloud_leaver.employment_id)
+
+    @property
+    def subject(self) -> Subject:
+        """The leaver."""
+        return subject_of(self.graph.tenant.cloud_leaver)
+
+    @property
+    def successor(self) -> Subject:
+        """Who takes over."""
+        return subject_of(self.graph.tenant.successor)
+
+    @property
+    def stranger(self) -> Subject:
+        """Somebody without an account."""
+        return Subject("E-9999", employee_number="009999", logins=("nobody",))
+
+    def settings(self, **more: object) -> Settings:
+        """Settings of this world."""
+        return settings_for(self.graph, **{**self.more, **more})
+
+    def connector(self, credential: Credential, *, page_size: int = 0) -> Connector:
+        """Open a connector on the tenant."""
+        more: dict[str, object] = {"page_size": page_size} if page_size else {}
+        transport = self.transport() if self.transport else None
+        settings = self.settings(**more)
+        return EntraConnector(
+            "entra", settings, credential, self.clock, transport=transport, rows=self.rows
+        )
+
+    def account(self) -> Account:
+        """Find the leaver with the verifying identity."""
+        connector = self.connector(Credential.VERIFY)
+        found = gather(connector.find(self.subject)).items
+        connector.close()
+        return next(account for account in found if account.native_id == self.leaver_id)
+
+    # ------------------------------------------------------------------------- the true state
+    def witness(self) -> Mapping[str, Json]:
+        """Read all state of the leaver past the connector."""
+        return self._state(self.leaver_id)
+
+    def bystanders(self) -> Mapping[str, Json]:
+        """Read everybody but leaver and successor."""
+        successor = self.graph.tenant.user_id(self.graph.tenant.successor.employment_id)
+        left_out = {self.leaver_id, successor}
+        everybody = [user["id"] for user in self.graph.truth.every(Table.USERS)]
+        return {key: dict(self._state(key)) for key in everybody if key not in left_out}
+
+    def _state(self, key: str) -> dict[str, Json]:
+        truth = self.graph.truth
+        user = dict(truth.get(Table.USERS, key) or {})
+        for name in ("signInSessionsValidFromDateTime", "lastPasswordChangeDateTime", "_password"):
+            user.pop(name, None)
+        state: dict[str, Json] = {f"user {name}": value for name, value in user.items()}
+        links = (Link.MEMBER, Link.OWNER, Link.SPONSOR, Link.REGISTERED_OWNER)
+        for link in links:
+            state[f"{link} of"] = cast("Json", sorted(truth.sources(link, key)))
+        for device in truth.sources(Link.REGISTERED_OWNER, key):
+            record = truth.get(Table.DEVICES, device) or {}
+            state[f"device {device}"] = record.get("accountEnabled")
+        methods = [record["id"] for record in truth.where(Table.AUTHENTICATION_METHODS, _user=key)]
+        state["methods"] = cast("Json", sorted(methods))
+        return state
+
+    def vanish(self, holding: Holding) -> None:
+        """Take one holding away as somebody else."""
+
+        def take(store: Store) -> None:
+            place, _, native_id = holding.native_id.rpartition("/")
+            if holding.kind == "device":
+                store.drop(Table.DEVICES, holding.native_id)
+            elif place:
+                store.drop(Table.AUTHENTICATION_METHODS, f"{holding.account_id}/{native_id}")
+            else:
+                store.change(Table.USERS, holding.account_id, accountEnabled=False)
+
+        self.graph.edit(take)
+
+    def rename(self) -> None:
+        """Marry the leaver; the old name goes to a colleague's account."""
+        old = self.graph.truth.get(Table.USERS, self.leaver_id) or {}
+        names = ("userPrincipalName", "mail", "mailNickname", "proxyAddresses", "otherMails")
+        other = self.graph.tenant.user_id(self.graph.tenant.people[20].employment_id)
+
+        def marry(store: Store) -> None:
+            store.change(Table.USERS, other, **{name: old.get(name) for name in names})
+            new = {
+                "userPrincipalName": "married@example.com",
+                "mail": "married@example.com",
+                "mailNickname": "married",
+                "proxyAddresses": ["SMTP:married@example.com"],
+                "otherMails": [],
+            }
+            store.change(Table.USERS, self.leaver_id, **new)
+
+        self.graph.edit(marry)
+
+    # ----------------------------------------------------------------------------- situations
+    @contextmanager
+    def _trouble(self, situation: Situation) -> Iterator[None]:
+        if situation is Situation.UNREACHABLE:
+            self.more = {**self.more, "base_url": "http://127.0.0.1:9"}
+        elif situation is Situation.SLOW:
+            self.more = {**self.more, "receive_timeout": SHORT}
+            self.graph.faults.add(Fault(FaultKind.SLOW, seconds=2 * SHORT.total_seconds()))
+        elif situation is Situation.TARGET_HIDDEN:
+            self.graph.withdraw(App.VERIFIER, "Directory.Read.All", "User.Read.All")
+        else:
+            self.graph.faults.add(*self._faults(situation))
+        before = {name: self.more.get(name) for name in ("base_url", "receive_timeout")}
+        try:
+            yield
+        finally:
+            self.more = {name: one for name, one in self.more.items() if name not in before}
+            self.graph.faults.clear()
+            if situation is Situation.TARGET_HIDDEN:
+                self.graph.consent(App.VERIFIER, "Directory.Read.All", "User.Read.All")
+
+    def _faults(self, situation: Situation) -> list[Fault]:
+        canary = frozenset({self.graph.tenant.canary_id})
+        return {
+            Situation.CANARY_HIDDEN: [Fault(FaultKind.HIDDEN, ids=canary)],
+            Situation.TRUNCATED: [Fault(FaultKind.DROPPED, method="GET")],
+            Situation.THROTTLED: [Fault(FaultKind.THROTTLED, retry_after=17)],
+            Situation.DENIED: [Fault(FaultKind.EXPIRED)],
+            Situation.GARBLED: [Fault(FaultKind.HTML)],
+            Situation.SILENT: [
+                Fault(FaultKind.IGNORED, method=method) for method in ("POST", "PATCH", "DELETE")
+            ],
+        }[situation]
+
+    def situation(self, situation: Situation) -> AbstractContextManager[None]:
+        """Bring about a trouble for every connector on this tenant."""
+        return self._trouble(situation)
+
+    def now(self) -> datetime:
+        """Tell the turned clock's time."""
+        return self.clock()
+
+    def pass_time(self, until: datetime) -> None:
+        """Turn the clock."""
+        self.clock.now = max(self.clock.now, until)
+
+
+@contextmanager
+def tenant(
+    transport: Callable[[], httpx.BaseTransport] | None = None, **more: object
+) -> Iterator[EntraRig]:
+    """Start a fresh tenant and stop it."""
+    clock = Clock()
+    with GraphServer(Tenant(population()), clock=clock) as graph:
+        yield EntraRig(graph, clock, transport, more=more)
+
+
+def opens(
+    transport: Callable[[], httpx.BaseTransport] | None = None, **more: object
+) -> Callable[[], AbstractContextManager[Rig]]:
+    """Make fresh tenants for the conformance suite."""
+
+    @contextmanager
+    def open_rig() -> Iterator[Rig]:
+        with tenant(transport, **more) as rig:
+            yield rig
+
+    return open_rig
+
+
+EVERYTHING = frozenset(Feature)
