@@ -61,6 +61,8 @@ GROUPS: Mapping[str, Planned] = MappingProxyType(
         "Tier 0 Operators": Planned(GroupType.ROLE_ASSIGNABLE, "admin", "manager"),
         "Security Notices": Planned(GroupType.MAIL_SECURITY, "leaver cloud_leaver", "manager"),
         "Newsletter": Planned(GroupType.DISTRIBUTION, "leaver cloud_leaver", "manager"),
+        "Deploy Window": Planned(GroupType.SECURITY, "", "manager"),
+        "IT (dynamic)": Planned(GroupType.DYNAMIC, rule='user.department -eq "Operations/IT"'),
         "Just In Time": Planned(GroupType.ROLE_ASSIGNABLE, "", "manager"),
     }
 )

@@ -9,7 +9,7 @@ member itself**, as the vendor's documentation warns.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from deprovisioner.sandbox.graph import objects
+from deprovisioner.sandbox.graph import objects, packages
 from deprovisioner.sandbox.graph.errors import bad_request, denied, not_found
 from deprovisioner.sandbox.graph.query import Expansion, Typed, show
 from deprovisioner.sandbox.graph.routing import Answer, Call, Item, Listing, Reply, Route, routes
@@ -172,6 +172,7 @@ def _remove_member(call: Call) -> Reply:
     group = objects.record(call.world.truth, Table.GROUPS, call.path["group"])
     refuse_membership_change(call, group)
     objects.remove_link(call, Link.MEMBER, group["id"], call.path["member"])
+    packages.put_back_later(call.world, group["id"], call.path["member"])
     return Answer(204)
 
 

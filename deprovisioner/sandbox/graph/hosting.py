@@ -14,13 +14,23 @@ from types import TracebackType
 from typing import Self
 
 from deprovisioner.sandbox.graph import (
+    agents,
+    applications,
     authentication,
     batch,
     belongings,
     collective,
+    deleted,
     devices,
+    grants,
     groups,
+    licences,
+    packages,
     populace,
+    privileges,
+    roles,
+    schedules,
+    software,
     users,
 )
 from deprovisioner.sandbox.graph.access import App, Registrations
@@ -43,8 +53,11 @@ from deprovisioner.sandbox.graph.tenant import Tenant
 from deprovisioner.sandbox.graph.throttle import ResourceUnits, units_for
 from deprovisioner.sandbox.graph.witness import Witness
 
-_AREAS = (users, groups, authentication, devices)
-_LOADED = (populace, collective, belongings)
+_AREAS = (
+    users, groups, authentication, devices, roles, schedules, applications, agents, grants,
+    packages, licences, deleted,
+)  # fmt: skip
+_LOADED = (populace, collective, belongings, privileges, software)
 _TOKEN_PATH = "/oauth2/v2.0/token"
 
 

@@ -31,6 +31,8 @@ class Delays:
 
     roles: timedelta = timedelta(seconds=30)
     """PIM and role requests, until the instances show it."""
+    activation: timedelta = timedelta(minutes=10)
+    """An enabled person activates again what is still eligible."""
     packages: timedelta = timedelta(minutes=2)
     """An access package puts its group back, or a removal is delivered."""
     dynamic: timedelta = timedelta(minutes=5)

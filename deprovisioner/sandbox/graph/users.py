@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from types import MappingProxyType
 
-from deprovisioner.sandbox.graph import objects
+from deprovisioner.sandbox.graph import licences, objects
 from deprovisioner.sandbox.graph.errors import GraphError, bad_request, not_found
 from deprovisioner.sandbox.graph.query import Expansion, Typed, show
 from deprovisioner.sandbox.graph.routing import (
@@ -73,8 +73,16 @@ _EXPANSIONS: Mapping[str, Expansion] = MappingProxyType({"manager": _manager})
 
 
 def _list(call: Call) -> Reply:
-    items = objects.of_table(call.view, Table.USERS)
+    users = call.view.every(Table.USERS)
+    # Worked out from groups, so only where it is asked for.
+    if licences.MEMBERS & (call.query.selected(USER) or frozenset()) or _filters_licences(call):
+        users = licences.with_licences(call.view, users)
+    items = [Typed(USER, user) for user in users]
     return Listing(USER, items, "users", expansions=_EXPANSIONS)
+
+
+def _filters_licences(call: Call) -> bool:
+    return "assignedLicenses" in call.query.options.get("$filter", "")
 
 
 def _count(call: Call) -> Reply:
@@ -85,7 +93,7 @@ def _count(call: Call) -> Reply:
 
 
 def _get(call: Call) -> Reply:
-    found = objects.user(call.view, call.path["user"])
+    found = licences.one(call.view, objects.user(call.view, call.path["user"]))
     return Item(Typed(USER, found), "users/$entity", expansions=_EXPANSIONS)
 
 
@@ -124,6 +132,12 @@ def _as_stored(call: Call, changes: Record) -> Record:
             )
         # Write-only: a later read shows null.
         stored["_password"] = profile["password"]
+        forced = bool(profile.get("forceChangePasswordNextSignIn"))
+        stored["passwordProfile"] = {
+            "forceChangePasswordNextSignIn": forced,
+            "forceChangePasswordNextSignInWithMfa": False,
+            "password": None,
+        }
         stored["lastPasswordChangeDateTime"] = objects.stamp(call.world.now)
     if "accountEnabled" in stored and not isinstance(stored["accountEnabled"], bool):
         raise bad_request("Cannot convert the value of 'accountEnabled' to Edm.Boolean.")
