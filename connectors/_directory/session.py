@@ -6,8 +6,6 @@ never used again. Nothing is retried here.
 
 from __future__ import annotations
 
-import math
-import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +14,12 @@ from enum import StrEnum
 from typing import Any, Final
 
 import ldap3
-from ldap3.core.exceptions import LDAPStartTLSError
 from ldap3.operation.search import compile_filter, parse_filter
 from ldap3.protocol.controls import build_control
 from ldap3.protocol.rfc4527 import pre_read_control
 
-from connectors._directory.endpoint import CheckedTls, Endpoint
+from connectors._directory.binding import bind, hang_up, password_of
+from connectors._directory.endpoint import Endpoint
 from connectors._directory.entries import Change, Entry
 from connectors._directory.results import (
     FAILURES,
@@ -30,16 +28,22 @@ from connectors._directory.results import (
     fault_for,
     fault_from,
 )
-from connectors.faults import Fault, Malformed, Missing, Unauthorised
-from connectors.secret import SecretUnavailable
+from connectors.faults import Malformed, Missing
 
 PAGED_RESULTS: Final = "1.2.840.113556.1.4.319"
 PRE_READ: Final = "1.3.6.1.1.13.1"
 ASSERTION: Final = "1.3.6.1.1.12"
 NO_ATTRIBUTES: Final = "1.1"
 ANYTHING: Final = "(objectClass=*)"
-_SEQUENCE: Final = b"\x30"
 _IDLE: Final = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A request control (RFC 4511, 4.1.11) that must be understood; ``value`` is its BER."""
+
+    oid: str
+    value: bytes | None = None
 
 
 class Scope(StrEnum):
@@ -73,7 +77,12 @@ class Session:
         return control in self.root.texts("supportedControl")
 
     def search(
-        self, base: str, found_by: str, attributes: Sequence[str], scope: Scope = Scope.SUBTREE
+        self,
+        base: str,
+        found_by: str,
+        attributes: Sequence[str],
+        scope: Scope = Scope.SUBTREE,
+        controls: Sequence[Control] = (),
     ) -> Iterator[list[Entry]]:
         """Yield all pages of a search, or raise: never a part that looks like all (Law 2).
 
@@ -83,7 +92,7 @@ class Session:
         cookie: bytes | None = None
         total = 0
         while True:
-            rows, cookie = self._page(base, found_by, attributes, scope, cookie)
+            rows, cookie = self._page(base, found_by, attributes, scope, cookie, controls)
             total += len(rows)
             if total > self._bounds.total:
                 raise OutOfRange("search: more entries than the configured bound")
@@ -92,18 +101,30 @@ class Session:
                 return
 
     def everything(
-        self, base: str, found_by: str, attributes: Sequence[str], scope: Scope = Scope.SUBTREE
+        self,
+        base: str,
+        found_by: str,
+        attributes: Sequence[str],
+        scope: Scope = Scope.SUBTREE,
+        controls: Sequence[Control] = (),
     ) -> list[Entry]:
         """Return all entries of a search, or raise as :meth:`search` does."""
-        return [entry for page in self.search(base, found_by, attributes, scope) for entry in page]
+        pages = self.search(base, found_by, attributes, scope, controls)
+        return [entry for page in pages for entry in page]
 
-    def read(self, dn: str, attributes: Sequence[str], found_by: str = ANYTHING) -> Entry | None:
+    def read(
+        self,
+        dn: str,
+        attributes: Sequence[str],
+        found_by: str = ANYTHING,
+        controls: Sequence[Control] = (),
+    ) -> Entry | None:
         """Read one entry by its current DN; ``None`` when there is none that we may see.
 
         ``found_by`` is a filter that it must match as well.
         """
         try:
-            rows = self.everything(dn, found_by, attributes, Scope.BASE)
+            rows = self.everything(dn, found_by, attributes, Scope.BASE, controls)
         except Missing:
             return None
         return rows[0] if rows else None
@@ -114,6 +135,7 @@ class Session:
         changes: Sequence[Change],
         before: Sequence[str] = (),
         asserting: str = "",
+        controls: Sequence[Control] = (),
     ) -> Entry | None:
         """Change an entry in one request, all or nothing.
 
@@ -129,10 +151,10 @@ class Session:
             edits = request.setdefault(change.attribute, [])
             edits.append((change.edit.value, list(change.values)))
         wanted = bool(before) and self.offers(PRE_READ)
-        controls = [pre_read_control(list(before))] if wanted else []
+        sent = _built(controls) + ([pre_read_control(list(before))] if wanted else [])
         if asserting and self.offers(ASSERTION):
-            controls.append(_assertion(asserting))
-        self._ask("modify", lambda: self._connection.modify(dn, request, controls=controls or None))
+            sent.append(_assertion(asserting))
+        self._ask("modify", lambda: self._connection.modify(dn, request, controls=sent or None))
         self._check("modify")
         return self._read_before(dn) if wanted else None
 
@@ -147,6 +169,11 @@ class Session:
         self._ask("delete", lambda: self._connection.delete(dn))
         self._check("delete")
 
+    def move(self, dn: str, name: str, parent: str) -> None:
+        """Give an entry another relative name, another parent, or both. Raises faults."""
+        self._ask("move", lambda: self._connection.modify_dn(dn, name, new_superior=parent))
+        self._check("move")
+
     def close(self) -> None:
         """Say goodbye and let go of the socket, also of a broken one."""
         self.broken = True
@@ -159,6 +186,7 @@ class Session:
         attributes: Sequence[str],
         scope: Scope,
         cookie: bytes | None,
+        controls: Sequence[Control],
     ) -> tuple[list[Entry], bytes | None]:
         paged = None if scope is Scope.BASE else self._bounds.page
         self._ask(
@@ -171,6 +199,7 @@ class Session:
                 attributes=list(attributes),
                 paged_size=paged,
                 paged_cookie=cookie,
+                controls=_built(controls) or None,
             ),
         )
         self._check("search")
@@ -235,7 +264,7 @@ class Sessions:
 
     def fresh(self) -> Session:
         """Open a session of its own; the caller closes it, or :meth:`close` does."""
-        connection = bind(self._endpoint, self._endpoint.bind_dn, _password(self._endpoint))
+        connection = bind(self._endpoint, self._endpoint.bind_dn, password_of(self._endpoint))
         session = Session(connection, self._bounds)
         with self._lock:
             self._open.append(session)
@@ -255,116 +284,6 @@ class Sessions:
                 self._open.remove(session)
 
 
-@dataclass(frozen=True, slots=True)
-class BindAnswer:
-    """What a server said to a bind: result code, and raw values of the controls it answered."""
-
-    code: int
-    controls: Mapping[str, bytes]
-
-
-def bind(endpoint: Endpoint, dn: str, password: str) -> Any:  # noqa: ANN401 - ldap3 is untyped
-    """Open a connection and bind; raises a fault for anything but success."""
-    connection = _open_and_bind(endpoint, dn, password, ())
-    fault = fault_for(int(connection.result["result"]), "bind")
-    if fault is not None:
-        hang_up(connection)
-        raise fault
-    return connection
-
-
-def try_bind(
-    endpoint: Endpoint, dn: str, password: str, controls: Sequence[str] = ()
-) -> BindAnswer:
-    """Bind once on a connection of its own and say what the answer was, whatever it was.
-
-    Raises faults when the server cannot be reached or is not who it should be.
-    """
-    connection = _open_and_bind(endpoint, dn, password, controls)
-    hang_up(connection)
-    answered = (connection.result.get("controls") or {}).items()
-    raw = {oid: control.get("value") for oid, control in answered}
-    found = {oid: value for oid, value in raw.items() if isinstance(value, bytes)}
-    return BindAnswer(int(connection.result["result"]), found)
-
-
-def _open_and_bind(endpoint: Endpoint, dn: str, password: str, controls: Sequence[str]) -> Any:  # noqa: ANN401 - ldap3 is untyped
-    server = endpoint.server()
-    connection: Any = ldap3.Connection(
-        server,
-        dn,
-        password,
-        raise_exceptions=False,  # it would not raise for limits anyway; _check looks at every code
-        auto_referrals=False,
-        check_names=False,
-        return_empty_attributes=False,
-        receive_timeout=max(
-            1, math.ceil(endpoint.receive_timeout.total_seconds())
-        ),  # whole seconds
-    )
-    asked = [build_control(oid, criticality=False, value=None) for oid in controls]
-    try:
-        connection.open(read_server_info=False)
-        if endpoint.start_tls:
-            connection.start_tls(read_server_info=False)
-        connection.socket = _LdapOnly(connection.socket)
-        connection.bind(read_server_info=False, controls=asked or None)
-    except FAILURES as error:
-        hang_up(connection)
-        raise _opening_fault(server.tls, connection.result, error) from error
-    return connection
-
-
-class _LdapOnly:
-    """A socket that ends when what comes first is no LDAP message (RFC 4511, 5.1: a SEQUENCE).
-
-    ldap3 skips what it cannot read and waits for more, so the login page of some proxy would look
-    like a slow server.
-    """
-
-    def __init__(self, wrapped: Any) -> None:  # noqa: ANN401 - a socket of either kind
-        self._wrapped = wrapped
-        self._heard = False
-
-    def recv(self, size: int) -> bytes:
-        data: bytes = self._wrapped.recv(size)
-        if not self._heard and data[:1] not in (_SEQUENCE, b""):
-            raise ValueError("not an LDAP message")
-        self._heard = True
-        return data
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever a socket has
-        return getattr(self._wrapped, name)
-
-
-def hang_up(connection: Any) -> None:  # noqa: ANN401 - ldap3 is untyped
-    """Close a connection whatever its state; ldap3 forgets the socket of a failed one."""
-    try:
-        connection.unbind()
-    except FAILURES:
-        connection.closed = True
-    if connection.socket is not None:
-        connection.socket.close()
-
-
-def _opening_fault(tls: CheckedTls, result: object, error: Exception) -> Fault:
-    """Tell a wrong certificate from a lost connection, and a refused StartTLS by its code."""
-    if isinstance(tls.failure, ssl.SSLCertVerificationError):
-        return Unauthorised("open: the server's certificate is not trusted", code="tls:certificate")
-    if tls.failure is not None:
-        return fault_from(tls.failure, "open")
-    if isinstance(error, LDAPStartTLSError) and isinstance(result, dict) and "result" in result:
-        return fault_for(int(result["result"]), "open") or fault_from(error, "open")
-    return fault_from(error, "open")
-
-
-def _password(endpoint: Endpoint) -> str:
-    try:
-        return endpoint.password.reveal()
-    except SecretUnavailable as error:
-        raise Unauthorised(f"bind: {error}", code="secret") from error
-
-
 def _entry(row: dict[str, Any]) -> Entry:
     raw = row["raw_attributes"]
     return Entry(row["dn"], {name.lower(): tuple(values) for name, values in raw.items()})
@@ -380,3 +299,7 @@ def _assertion(found_by: str) -> Any:  # noqa: ANN401 - ldap3 is untyped
 
 def _raw(items: Sequence[bytes | str]) -> tuple[bytes, ...]:
     return tuple(item if isinstance(item, bytes) else item.encode("utf-8") for item in items)
+
+
+def _built(controls: Sequence[Control]) -> list[Any]:
+    return [build_control(one.oid, criticality=True, value=one.value) for one in controls]

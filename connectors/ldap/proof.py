@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from connectors._directory.session import try_bind
+from connectors._directory.binding import try_bind
 from connectors.ldap.directory import PPOLICY_CONTROL, Directory
 from connectors.ldap.settings import Product
 
