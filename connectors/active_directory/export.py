@@ -34,10 +34,8 @@ def export(domain: Domain, account: Account) -> Iterator[Export]:
     Raises ``Unauthorised`` when something may merely be hidden from us (Law 2).
     """
     entry = domain.account_entry(account, WHOLE, [OWNER_GROUP_DACL])
-    person = Person.of(domain, account, entry)
-    hidden = (
-        sight.of_account(domain, entry) if entry else sight.of_absent(domain, account.native_id)
-    )
+    person, native = Person.of(domain, account, entry), account.native_id
+    hidden = sight.of_account(domain, entry) if entry else sight.of_absent(domain, native)
     end = sight.end(domain, hidden)
     if end.gaps or not end.canary.seen:
         raise Unauthorised("export: " + (", ".join(end.gaps) or "a canary is not seen"))
