@@ -175,6 +175,8 @@ class Holding:
     ``duty`` is set when the connector can see this holding but cannot take it away: the words of
     the task for a person.
     ``residual_until`` is the last instant at which it could still work although contained.
+    ``handed_to`` are accounts of this system, by native id, that were seen to have it too, where
+    no survey of theirs can show it (a drive that was shared with them).
     """
 
     account_id: str
@@ -187,6 +189,7 @@ class Holding:
     last_used: datetime | None = None
     duty: str = ""
     residual_until: datetime | None = None
+    handed_to: frozenset[str] = frozenset()
 
     @property
     def key(self) -> str:
