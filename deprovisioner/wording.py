@@ -87,6 +87,23 @@ HOLDS: Final = {
 }
 
 
+DECISIONS: Final = {
+    "accepted": "theirs",
+    "service": "theirs to hand over",
+    "candidate": "waits for a person",
+    "rejected": "not theirs",
+}
+"""What became of an account that was found."""
+REASONS: Final = {
+    "anothers_number": "it carries another person's HR number",
+    "contradictory": "one id says it is theirs, an HR number says it is not",
+    "anothers_account": "it was signed off as another person's",
+    "look_alike": "it only looks alike",
+    "unproven": "the system calls it sure and shows no number or id",
+    "below_threshold": "weaker than what is asked about",
+}
+
+
 def kind(word: str) -> str:
     """A kind of holding in words; its own word where we have none."""
     return KINDS.get(word, word)

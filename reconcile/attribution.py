@@ -111,12 +111,12 @@ def _one_left(file: CaseFile, system: str) -> bool:
 
 
 def show_accounts(file: CaseFile, *, waiting_only: bool = False) -> tuple[AccountView, ...]:
-    """Show every account of a case, how it matched and who decided; or those that wait."""
-    return tuple(
-        _shown(file, row)
-        for row in account_rows(file)
-        if row.decision == CANDIDATE or not waiting_only
-    )
+    """Show every account of a case, how it matched and who decided; or those that wait.
+
+    The likeliest come first.
+    """
+    rows = sorted(account_rows(file), key=lambda row: (-row.confidence, row.system))
+    return tuple(_shown(file, row) for row in rows if row.decision == CANDIDATE or not waiting_only)
 
 
 def _shown(file: CaseFile, row: AccountRow) -> AccountView:

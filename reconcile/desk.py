@@ -24,6 +24,7 @@ from reconcile.previewing import preview
 from reconcile.principals import Principal, Principals, Role, TokenView
 from reconcile.receiving import Receipt, Reception
 from reconcile.showing import RELEASES_NEEDED, options_for, show_case, summaries
+from reconcile.store.account_rows import attributed
 from reconcile.store.case_file import open_cases, open_file, undecided_cases
 from reconcile.store.evidence_log import NotPublished
 from reconcile.store.fact_rows import load_facts
@@ -151,7 +152,12 @@ class Desk:
 
     def preview(self, subject: Subject, person: Person) -> Preview:
         """Survey live and say what would happen; stores nothing, writes nowhere. Raises faults."""
-        return preview(self.estate, subject, person)
+
+        def signed_off(system: str) -> tuple[frozenset[str], frozenset[str]]:
+            with self.database.connect() as connection:
+                return attributed(connection, subject, system)
+
+        return preview(self.estate, subject, person, signed_off)
 
     def answer(self, case_id: str, question_id: str, said: str, *, principal: str) -> None:
         """Answer a question or confirm a duty. Raises :class:`Conflict`, :class:`NotAllowed`."""

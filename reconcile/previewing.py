@@ -6,31 +6,38 @@ Uses the verifying credential, which cannot write, so that looking can never bec
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from connectors.contract import Credential, HoldingState, Stage, gather
+from connectors.contract import AccountKind, Credential, HoldingState, Stage, gather
 from connectors.faults import Fault
 from policies.access_end import UnknownTimeZone, ZoneDefaults, anchors, derive
 from policies.dispose import dispose, excluded
 from policies.schedule import due
+from reconcile.correlate import Known, Standing
 from reconcile.facts import HoldingFacts, Step
 from reconcile.folding import facts_of
 from reconcile.gates import STAGES, supports
-from reconcile.plan import applies
+from reconcile.plan import SERVICE_DUTY, applies
 from reconcile.policy_book import choose
-from reconcile.views import Preview, PreviewLine
+from reconcile.searching import search
+from reconcile.views import Preview, PreviewAccount, PreviewLine
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from connectors.contract import Account, Connector, Holding, Subject
     from policies.model import Policy
+    from reconcile.correlate import Verdict
     from reconcile.estate import Estate, System
     from reconcile.event import Person
 
 _STEPS: Final = (Step.PRESERVE, Step.TRANSFER, Step.CONTAIN, Step.REVOKE, Step.DESTROY)
-SURE: Final = 100
+Attributed: TypeAlias = "Callable[[str], tuple[frozenset[str], frozenset[str]]]"
+
+
+def _nothing(_system: str) -> tuple[frozenset[str], frozenset[str]]:
+    return frozenset(), frozenset()
 
 
 @dataclass(slots=True)
@@ -42,6 +49,9 @@ class _Look:
     policy: Policy
     times: Mapping[Stage, datetime]
     day: datetime
+    attributed: Attributed
+    theirs: list[Account] = field(default_factory=list)
+    accounts: list[PreviewAccount] = field(default_factory=list)
     lines: list[PreviewLine] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -55,22 +65,35 @@ class _Look:
             connector.close()
 
     def _read(self, system: System, connector: Connector) -> None:
-        found = gather(connector.find(self.subject))
+        approved, others = self.attributed(system.name)
+        known = Known(self.subject, tuple(self.theirs), approved, others)
+        rules = self.estate.rules
+        found = search(lambda who: gather(connector.find(who)), known, rules, system.name)
         if found.blind:
             self.warnings.append(f"{system.name}: the search was blind: {found.blind}")
-        sure = [account for account in found.items if account.confidence == SURE]
-        if not sure and not found.blind:
+        self.accounts += [_judged(each) for each in found.verdicts]
+        own = [each for each in found.sure if each.kind is not AccountKind.SERVICE]
+        if not own and not found.blind:
             self.warnings.append(f"{system.name}: no account was found")
-        for account in found.items:
-            if account.confidence != SURE:
+        several = sum(each.kind is AccountKind.PERSON for each in own)
+        if several > 1 and system.name in rules.one_account:
+            self.warnings.append(f"{system.name}: {several} accounts match where one is expected")
+        self._not_own(system, found.verdicts)
+        self.theirs += own
+        for account in own:
+            self._account(system, connector, account)
+        if own:
+            self.warnings += [f"{system.name}: {gap.duty}" for gap in system.card.gaps if gap.duty]
+
+    def _not_own(self, system: System, verdicts: Iterable[Verdict]) -> None:
+        for each in verdicts:
+            if each.standing is Standing.CANDIDATE:
                 self.warnings.append(
-                    f"{system.name}: an account may be theirs ({account.matched_by}): "
+                    f"{system.name}: an account may be theirs ({each.account.matched_by}): "
                     "a person has to decide"
                 )
-        for account in sure:
-            self._account(system, connector, account)
-        if sure:
-            self.warnings += [f"{system.name}: {gap.duty}" for gap in system.card.gaps if gap.duty]
+            elif each.standing is Standing.SURE and each.account.kind is AccountKind.SERVICE:
+                self.warnings.append(f"{system.name}: {SERVICE_DUTY}")
 
     def _account(self, system: System, connector: Connector, account: Account) -> None:
         if self.estate.guards.protects(self.subject, account):
@@ -106,8 +129,21 @@ class _Look:
         )
 
 
-def preview(estate: Estate, subject: Subject, person: Person) -> Preview:
-    """Look at every system and say what would happen to this person's holdings."""
+def _judged(verdict: Verdict) -> PreviewAccount:
+    account = verdict.account
+    return PreviewAccount(
+        account.system, account.native_id, account.login, account.kind.value, account.matched_by,
+        account.confidence, verdict.standing.value, verdict.reason.value,
+    )  # fmt: skip
+
+
+def preview(
+    estate: Estate, subject: Subject, person: Person, attributed: Attributed = _nothing
+) -> Preview:
+    """Look at every system and say what would happen to this person's holdings.
+
+    ``attributed`` gives for a system the native ids that people signed off: this person's, others'.
+    """
     now = estate.clock()
     policy, reason, wrong = choose(estate, facts_of(person))
     try:
@@ -119,7 +155,7 @@ def preview(estate: Estate, subject: Subject, person: Person) -> Preview:
         end = derive(person.dates, immediate=True, received_at=now)
     known = anchors(end, person.dates, received_at=now, now=now)
     times = {stage: due(policy, stage, known, immediate=False) for stage in Stage}
-    look = _Look(estate, subject, policy, times, now)
+    look = _Look(estate, subject, policy, times, now, attributed)
     left_out = []
     for system in estate.systems.values():
         exclusion = excluded(policy, system.name, now.date())
@@ -142,4 +178,5 @@ def preview(estate: Estate, subject: Subject, person: Person) -> Preview:
         warnings=tuple(look.warnings),
         excluded=tuple(left_out),
         observe=estate.observe,
+        accounts=tuple(look.accounts),
     )

@@ -9,7 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from deprovisioner import api
-from deprovisioner.api import administration, cases, inbox, problems, terminations
+from deprovisioner.api import accounts, administration, cases, inbox, problems, terminations
 from deprovisioner.api.boundary import BODY_SECONDS, Boundary
 from deprovisioner.intake.canonical import CloudEvent
 from deprovisioner.wiring import House
@@ -37,8 +37,8 @@ def make_app(house: House, *, body_seconds: float = BODY_SECONDS) -> FastAPI:
     )
     app.state.house = house
     problems.install(app)
-    for router in (terminations.router, inbox.router, cases.router, administration.router):
-        app.include_router(router)
+    for part in (terminations, inbox, accounts, cases, administration):
+        app.include_router(part.router)
     app.add_middleware(Boundary, seconds=body_seconds)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign] # FastAPI's documented hook
     return app

@@ -12,8 +12,15 @@ from rich.text import Text
 
 from connectors.contract import Card, Stage, Support
 from deprovisioner.progress import picture, span
-from deprovisioner.wording import STATES, STEPS, kind
-from reconcile.views import CaseSummary, CaseView, Preview, PreviewLine
+from deprovisioner.wording import DECISIONS, REASONS, STATES, STEPS, kind
+from reconcile.views import (
+    AccountView,
+    CaseSummary,
+    CaseView,
+    Preview,
+    PreviewAccount,
+    PreviewLine,
+)
 
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 _GOOD, _BAD = "green", "bold red"
@@ -72,6 +79,22 @@ def case(screen: Console, view: CaseView, now: datetime) -> None:
         screen.print(f"  {check.name} [{check.system or '-'}]: {check.why}", soft_wrap=True)
 
 
+def accounts(screen: Console, found: Sequence[AccountView]) -> None:
+    """Whose each account is, by which rule or whose word, and why not."""
+    table = plain("case", "of", "system", "account", "login", "is", "by", "sure", "stands")
+    for each in found:
+        words = DECISIONS.get(each.decision, each.decision)
+        if each.decided_by:
+            words += f" ({each.decided_by})"
+        elif each.reason:
+            words += f": {REASONS.get(each.reason, each.reason)}"
+        table.add_row(
+            each.case_id, each.employment_id, each.system, each.native_id, each.login,
+            each.kind, each.rule, f"{each.confidence} %", words,
+        )  # fmt: skip
+    screen.print(table if found else "no account waits for a person")
+
+
 def preview(screen: Console, plan: Preview, *, dated: bool) -> None:
     """What is held, what would happen when, what cannot be undone."""
     undated = "No last day is known: shown as if access ended now (see --last-day)."
@@ -95,11 +118,25 @@ def preview(screen: Console, plan: Preview, *, dated: bool) -> None:
     _listed(screen, "cannot be undone:", _lost(plan.lines))
     duties = (f"{kind(line.kind)}: {line.duty}" for line in plan.lines if line.duty)
     _listed(screen, "a person must:", duties)
+    _listed(screen, "accounts that are not theirs for sure:", map(_unsure, _not_sure(plan)))
     _listed(screen, "warnings:", plan.warnings)
     _listed(screen, "left out:", (f"{system}: {reason}" for system, reason in plan.excluded))
     if plan.observe:
         screen.print()
         screen.print("Mode is observe: nothing of this would be done until it is 'act'.")
+
+
+def _not_sure(plan: Preview) -> list[PreviewAccount]:
+    return [each for each in plan.accounts if each.standing != "sure"]
+
+
+def _unsure(account: PreviewAccount) -> str:
+    why = REASONS.get(account.reason, account.reason)
+    verdict = "would be asked about" if account.standing == "candidate" else "not theirs"
+    return (
+        f"{account.system}: {account.login} ({account.rule}, {account.confidence} %): {verdict}"
+        + (f": {why}" if why else "")
+    )
 
 
 def _schedule(lines: Iterable[PreviewLine]) -> list[tuple[str, datetime | None]]:

@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "terminate": Leaf("terminate", "Open a case, or change the dates of an open one."),
     "rescind": Leaf("rescind", "Take a termination back."),
     "case": Leaf("case", "Look at cases and decide about them."),
+    "correlate": Leaf("correlate", "Say whose an account is that may be a leaver's."),
     "inbox": Leaf("inbox", "Look at what was delivered, above all what was refused."),
     "connectors": Leaf("connectors", "Show systems and what each can do."),
     "policy": Leaf("policy", "Check policies and explain which one governs."),

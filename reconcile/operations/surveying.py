@@ -8,7 +8,7 @@ should have removed it run again.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from connectors.contract import (
@@ -22,12 +22,13 @@ from connectors.contract import (
 )
 from policies.dispose import dispose
 from reconcile.closure import satisfied
-from reconcile.correlate import Known, Standing, correlate, grown, joined, widened
+from reconcile.correlate import Known, Standing, grown, joined, widened
 from reconcile.estate import PROTECTED
 from reconcile.facts import OperationState, QuestionKind, Step
 from reconcile.gates import supports
 from reconcile.operations.run import Again, Closing, Finished, Run
 from reconcile.policy_book import policy_of
+from reconcile.searching import search
 from reconcile.store.account_rows import (
     SERVICE,
     attributed,
@@ -61,12 +62,16 @@ if TYPE_CHECKING:
 
     from connectors.contract import Connector, Json, Subject
     from reconcile.correlate import Verdict
+    from reconcile.searching import Found
     from reconcile.store.account_rows import AccountRow
     from reconcile.store.case_file import CaseFile
     from reconcile.store.holding_rows import HoldingRow
 
 CONTRADICTED: Final = (
     "an account that was changed carries another person's HR number by now: look whose it is"
+)
+NOT_THE_VERIFIER = (
+    "anything with the verifying credential (unauthorised: another credential answered)"
 )
 REMOVING = (Step.CONTAIN, Step.PRESERVE, Step.TRANSFER, Step.REVOKE)
 
@@ -81,30 +86,14 @@ def verify(run: Run) -> Closing:
     return _read_all(run, Credential.VERIFY)
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What a search brought: the reads, who was searched for, and what each account is worth."""
-
-    known: Known
-    searched: Subject
-    readings: tuple[Reading[Account], ...]
-    verdicts: tuple[Verdict, ...]
-
-    @property
-    def sure(self) -> tuple[Account, ...]:
-        """The accounts that are theirs without a person's word."""
-        return tuple(each.account for each in self.verdicts if each.standing is Standing.SURE)
-
-    def counted(self, standing: Standing) -> int:
-        """How many accounts stand so."""
-        return sum(each.standing is standing for each in self.verdicts)
-
-
 def _read_all(run: Run, credential: Credential) -> Closing:
     known, own, others = run.transact(lambda file: _known(file, run.system_name))
     connector = run.connect(credential)
     try:
-        found = _find(run, connector, known, others)
+        found = search(
+            lambda subject: run.read(lambda: connector.find(subject)),
+            known, run.estate.rules, run.system_name, others,
+        )  # fmt: skip
         theirs = _theirs(own, found.sure, others)
         holdings = _survey_each(run, connector, tuple(theirs.values()))
     finally:
@@ -121,26 +110,6 @@ def _known(file: CaseFile, system: str) -> tuple[Known, tuple[Account, ...], fro
     services = {native_id for name, native_id in by_decision(file, SERVICE) if name == system}
     known = Known(subject, load_accounts(file), approved, others)
     return known, load_accounts(file, system), strangers(file, system) | services
-
-
-def _find(run: Run, connector: Connector, known: Known, others: frozenset[str]) -> _Found:
-    """Search by all that is known; where naming patterns are configured, once more by the logins
-    that the first search brought.
-    """
-    rules, system = run.estate.rules, run.system_name
-    searched = widened(known, rules, system)
-    readings = [run.read(lambda: connector.find(searched))]
-    verdicts = correlate(readings[0].items, known, rules)
-    if rules.has_patterns(system):
-        sure = [each.account for each in verdicts if each.standing is Standing.SURE]
-        learned = [each for each in sure if each.native_id not in others]
-        more = replace(known, accounts=joined(known.accounts, learned))
-        if grown(searched, wider := widened(more, rules, system)):
-            searched = wider
-            readings.append(run.read(lambda: connector.find(wider)))
-            items = (item for reading in readings for item in reading.items)
-            verdicts = correlate(items, known, rules)
-    return _Found(known, searched, tuple(readings), verdicts)
 
 
 def _theirs(
@@ -187,7 +156,7 @@ def _merged(
 def _surveyed(
     run: Run,
     file: CaseFile,
-    found: _Found,
+    found: Found,
     reading: Reading[Holding],
     read: frozenset[str],
 ) -> Finished | Again:
@@ -209,7 +178,7 @@ def _surveyed(
     return Finished({"accounts": found.counted(Standing.SURE), "holdings": len(reading.items)})
 
 
-def _keep_what_showed(run: Run, file: CaseFile, found: _Found, reading: Reading[Holding]) -> None:
+def _keep_what_showed(run: Run, file: CaseFile, found: Found, reading: Reading[Holding]) -> None:
     """Law 3: contain does not wait for sight; what a blind read shows for sure may be contained.
 
     Law 2: nothing else follows from it. Nobody is asked, and nothing counts as gone.
@@ -241,7 +210,7 @@ def _contain_the_new(run: Run, file: CaseFile) -> None:
 
 
 def _store_accounts(
-    run: Run, file: CaseFile, found: _Found, reading: Reading[Holding]
+    run: Run, file: CaseFile, found: Found, reading: Reading[Holding]
 ) -> tuple[Holding, ...]:
     """Keep whose each account is; ask again, guard, and tell other systems what was learned.
 
@@ -314,13 +283,13 @@ def _drop_moot_question(file: CaseFile, name: str, said: str) -> None:
 def _verified(
     run: Run,
     file: CaseFile,
-    found: _Found,
+    found: Found,
     reading: Reading[Holding],
     read: frozenset[str],
 ) -> Finished | Again:
     system = run.system_name
     if reading.blind or reading.credential is not Credential.VERIFY:
-        blind = reading if reading.blind else replace(reading, complete=False)
+        blind = reading if reading.blind else replace(reading, gaps=(NOT_THE_VERIFIER,))
         store_survey(file, system, run.step, blind, accounts_found=found.counted(Standing.SURE))
         _record(file, system, run.step, blind, found)
         return Again(f"the verification was blind: {blind.blind}")
@@ -375,7 +344,7 @@ def _record(
     system: str,
     phase: Step,
     reading: Reading[Holding],
-    found: _Found,
+    found: Found,
     residue: Sequence[int] = (),
 ) -> None:
     """Law 10: the control part counts rules and reasons; who was rejected is in the sealed part."""

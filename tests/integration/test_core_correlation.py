@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -309,6 +310,38 @@ def test_a_number_that_is_gone_takes_nothing_back(core: Scenario) -> None:
     forget_number(core.world)
     assert core.finish(case_id).summary.state is CaseState.CLOSED
     assert core.account_state(leaver) == "contained"
+
+
+def test_a_preview_says_whose_each_account_is(core: Scenario) -> None:
+    """``plan EMPLOYMENT`` judges by the same rules, and by what people signed off."""
+    core.change_estate(rules=replace(PATTERNS, one_account=("directory",)))
+    leaver, _ = hire(core.world)
+    second = core.world.add_person("lver2", employee_number="1042")
+    admin = core.world.add_person("adm-lver")
+    reused = core.world.add_person("lver-old", employee_number="2001", names=["Lea Ver"])
+    bot = core.world.add_person("bot", employee_number="1042", kind=AccountKind.SERVICE)
+    person = core.event(Action.IMMEDIATE).person
+    seen = core.desk.preview(person.subject, person)
+
+    said = {each.native_id: (each.standing, each.reason, each.kind) for each in seen.accounts}
+    assert said == {
+        leaver: ("sure", "", "person"),
+        second: ("sure", "", "person"),
+        admin: ("candidate", "", "admin"),
+        reused: ("rejected", "anothers_number", "person"),
+        bot: ("sure", "", "service"),
+    }
+    warnings = "; ".join(seen.warnings)
+    assert "2 accounts match where one is expected" in warnings
+    assert "an account may be theirs (pattern adm-{login})" in warnings
+    assert "It is not disabled" in warnings
+    assert "bot" not in [line.label for line in seen.lines]
+    case_id = core.receive()
+    core.settle(until=core.clock() + MINUTE)
+    core.desk.attribute(case_id, "directory", admin, Word.ACCEPT, principal="pat")
+    seen = core.desk.preview(person.subject, person)
+    said = {each.native_id: (each.standing, each.reason, each.kind) for each in seen.accounts}
+    assert said[admin] == ("sure", "", "admin")
 
 
 def forget_number(world: MemoryWorld) -> None:
