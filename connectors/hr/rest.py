@@ -61,7 +61,10 @@ class Settings(BaseModel):
     @field_validator("base_url")
     @classmethod
     def _safe_address(cls, address: str) -> str:
-        url = httpx.URL(address)
+        try:
+            url = httpx.URL(address)
+        except httpx.InvalidURL as error:
+            raise ValueError("base_url is no address") from error
         if url.scheme != "https" and not (url.scheme == "http" and url.host in _LOOPBACK):
             raise ValueError("base_url starts with https:// (http:// on loopback only)")
         if url.query or url.fragment or url.userinfo:
@@ -212,6 +215,8 @@ def _faults() -> Iterator[None]:
     """Turn what the connection does into faults; addresses stay out of the text (Law 10)."""
     try:
         yield
+    except httpx.InvalidURL as error:  # not one of httpx's own errors of a request
+        raise Refused("hr: not an address that can be asked", code="hr:url") from error
     except httpx.TimeoutException as error:
         raise Transient("hr: no answer in time", code="hr:timeout") from error
     except httpx.RemoteProtocolError as error:

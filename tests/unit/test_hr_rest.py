@@ -545,12 +545,21 @@ def test_ids_stay_one_path_segment(server: Server, employment_id: str) -> None:
         "hr.example.com",
         "https://user:word@hr.example.com",
         "https://hr.example.com/?tenant=1",
+        "https://hr.example.com/\x00",
+        "https://[::1",
+        f"https://hr.example.com/{'a' * 70_000}",
     ],
 )
 def test_addresses_that_would_leak_the_token_are_refused(address: str) -> None:
     """Plain HTTP beyond loopback, passwords and queries in the address are settings errors."""
     with pytest.raises(ValidationError):
         Settings(base_url=address, token=Secret("env:HR_TOKEN"))
+
+
+def test_an_address_that_grows_too_long_is_a_fault_like_every_other(server: Server) -> None:
+    """What the HTTP client calls no address reaches the core as a fault, not as its own error."""
+    long = f"{server.address}/{'a' * (65_530 - len(server.address))}"
+    assert isinstance(fault(server, base_url=long), Refused)
 
 
 def test_probe_says_what_holds(server: Server) -> None:
