@@ -94,16 +94,18 @@ def _in_policy_order(
     person: Person, policy: Policy, chain: Sequence[Subject]
 ) -> tuple[Subject, ...]:
     """Take who the policy's ``to`` names, in its order; a team is for a person to resolve."""
-    named = {SuccessorRole.SUCCESSOR: {person.successor, ""}, SuccessorRole.MANAGER: set()}
-    named[SuccessorRole.MANAGER] = {person.employment.manager} - {""}
+    named = {
+        SuccessorRole.SUCCESSOR: person.successor,
+        SuccessorRole.MANAGER: person.employment.manager,
+    }
     roles = [each.role for each in policy.stage(Stage.TRANSFER).to]
-    ordered = (
-        subject
-        for role in roles
-        for subject in chain
-        if subject.employment_id in named.get(role, ())
-    )
+    ordered = (subject for role in roles for subject in chain if _is(subject, named.get(role, "")))
     return tuple(dict.fromkeys(ordered))
+
+
+def _is(subject: Subject, name: str) -> bool:
+    """Say whether a name, an employment id or a mail address, is this subject's."""
+    return bool(name) and (subject.employment_id == name or name in subject.emails)
 
 
 def _unknown(person: Person) -> tuple[str, ...]:

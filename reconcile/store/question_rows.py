@@ -82,13 +82,25 @@ def answer(file: CaseFile, question_id: str, said: str, principal: str) -> None:
 
 
 def ask_again(file: CaseFile, question_id: str, why: str) -> None:
-    """Take an answer back because what it was about has changed; recorded when there was one."""
-    query = sa.select(questions.c.answer).where(
-        questions.c.case_id == file.id, questions.c.id == question_id
-    )
-    if file.connection.scalar(query):
-        answer(file, question_id, "", "")
-        file.record("question.reopened", {"why": why}, {"question": question_id})
+    """Take an answer back because what it was about has changed; recorded when there was one.
+
+    It is asked anew: people get as long for it as the first time, and then it is escalated again.
+    """
+    this = sa.and_(questions.c.case_id == file.id, questions.c.id == question_id)
+    query = sa.select(questions.c.answer, questions.c.asked_at, questions.c.deadline).where(this)
+    row = file.connection.execute(query).first()
+    if row is None or not row.answer:
+        return
+    now = epoch(file.now)
+    file.connection.execute(
+        sa.update(questions)
+        .where(this)
+        .values(
+            answer="", answered_by="", answered_at=None, escalated_at=None,
+            asked_at=now, deadline=now + row.deadline - row.asked_at,
+        )
+    )  # fmt: skip
+    file.record("question.reopened", {"why": why}, {"question": question_id})
 
 
 def load_questions(file: CaseFile) -> tuple[QuestionFacts, ...]:
