@@ -228,6 +228,9 @@ class Limits(Group):
     """HR's answer must be younger than this when something irreversible begins."""
     question_deadline: Positive = timedelta(days=2)
     """A question to a person is escalated after this long."""
+    verified_for: Positive = timedelta(hours=24)
+    """How long a verification read counts: what is older when a case could close is read again.
+    Shorter is stricter and reads more; it is more than twice ``pace.verify_gap``."""
 
 
 class LogLevel(StrEnum):
@@ -302,6 +305,12 @@ class Settings(Group):
         if RESERVED_SYSTEM in systems:
             raise ValueError(f"a system cannot be called '{RESERVED_SYSTEM}': HR has that name")
         return systems
+
+    @model_validator(mode="after")
+    def _two_reads_stay_fresh(self) -> Self:
+        if self.limits.verified_for <= 2 * self.pace.verify_gap:
+            raise ValueError("limits.verified_for must be more than twice pace.verify_gap")
+        return self
 
     @model_validator(mode="after")
     def _correlation_names_systems(self) -> Self:

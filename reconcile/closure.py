@@ -120,7 +120,7 @@ def why_unverified(system: SystemFacts, phase: Step, facts: CaseFacts, now: date
     """Say why a verification does not count, or does not count any more; empty when it does."""
     survey = facts.survey(system.name, phase)
     if survey is None or not facts.done(system.name, phase):
-        return "not read yet"
+        return _why_unread(system, phase, facts)
     if survey.blind:
         return f"the read was blind: {survey.blind}"
     if not survey.by_verifier:
@@ -128,6 +128,13 @@ def why_unverified(system: SystemFacts, phase: Step, facts: CaseFacts, now: date
     if survey.residue:
         return f"still there: holding {', '.join(map(str, survey.residue))}"
     return _why_outdated(system, survey, facts, now) or _why_too_close(system, phase, facts)
+
+
+def _why_unread(system: SystemFacts, phase: Step, facts: CaseFacts) -> str:
+    """Law 11: a system or a credential that keeps a verification from being made is named."""
+    operation = facts.operation(system.name, phase)
+    failed = operation is not None and operation.failures > 0 and operation.error
+    return f"not read yet: {failed}" if failed else "not read yet"
 
 
 def _why_outdated(system: SystemFacts, survey: SurveyFacts, facts: CaseFacts, now: datetime) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 from connectors.contract import Account, Card, Credential, Gap, HoldingState, Kind, Subject
 from connectors.hr.contract import EmploymentDates, EmploymentStatus
-from connectors.memory import MemoryWorld
+from connectors.memory import Injection, MemoryWorld, Trouble
 from connectors.memory.connector import MemoryConnector
 from reconcile.case import CaseState
 from reconcile.event import Action
@@ -272,6 +272,45 @@ def test_a_read_by_the_acting_credential_verifies_nothing(core: Scenario) -> Non
     assert view.summary.state is not CaseState.CLOSED
     verify = next(each for each in view.operations if each.step == "verify_first")
     assert "blind" in verify.error
+    (read,) = (each for each in view.surveys if each.phase == "verify_first")
+    assert "the verifying credential (unauthorised" in read.blind
+
+
+def test_a_wrong_verifying_credential_is_called_that(core: Scenario) -> None:
+    """Law 11: the case stays open, and says that it is the credential, until it is mended."""
+    hire(core.world)
+    core.world.inject(Injection(Trouble.UNAUTHORISED, credential="verify"))
+    case_id = core.receive()
+    core.settle(until=core.clock() + SOON)
+    core.answer_all(case_id, confirm_termination="ends", duty="done")
+    core.settle(until=core.clock() + HOURS)
+    view = core.desk.case(case_id)
+    assert view.summary.state is CaseState.RUNNING
+    why = next(each.why for each in view.checks if each.name == "verify_first clean")
+    assert "the credential was turned down" in why
+    core.world.heal()
+    core.settle(until=core.clock() + HOURS)
+    assert core.desk.case(case_id).summary.state is CaseState.CLOSED
+
+
+def test_the_age_at_which_a_verification_is_made_again_is_a_setting(core: Scenario) -> None:
+    """What is older than the setting says when the case could close is read again."""
+    core.change_estate(limits=replace(core.estate.limits, verified_for=timedelta(hours=1)))
+    core.connect_through(WithGap)
+    hire(core.world)
+    case_id = core.receive()
+    core.settle(until=core.clock() + SOON)
+    core.answer_all(case_id, confirm_termination="ends")
+    core.settle(until=core.clock() + timedelta(minutes=50))
+    first = max(each.read_at for each in core.desk.case(case_id).surveys)
+    core.settle(until=core.clock() + timedelta(hours=2))
+    case = core.desk.case(case_id)
+    assert case.summary.state is not CaseState.CLOSED
+    core.answer_all(case_id, duty="done")
+    core.settle(until=core.clock() + HOURS)
+    case = core.desk.case(case_id)
+    assert case.summary.state is CaseState.CLOSED
+    assert min(e.read_at for e in case.surveys if e.phase.startswith("verify")) > first
 
 
 def test_a_verification_that_is_too_old_is_made_again(core: Scenario) -> None:

@@ -95,6 +95,7 @@ def test_connector_settings_become_the_type_of_their_room(write: Write) -> None:
         ("webhooks: {secrets: env:X}", "9:12: 'secrets': a list belongs here"),
         ("guards: {people_per_window: 0}", "9:10: 'people_per_window': it must be greater than or equal to 1"),
         ("pace: {factor: 2}", "9:8: 'factor': it must be less than or equal to 1"),
+        ("limits: {verified_for: 10m}", "1:1: limits.verified_for must be more than twice pace.verify_gap"),
         ("vault: {directory: v, escrow: []}", "9:23: 'escrow': at least 1 must stand here"),
         ("vault: {directory: v, escrow: [age1xxxx]}", "9:23: 'escrow': escrow key 1 is no age public key: age1 and 58 characters, as 'init' or age-keygen made it"),
         (f"vault: {{directory: v, escrow: [{ESCROW}, {ESCROW}]}}", "9:23: 'escrow': the same escrow key stands here twice: name two people, or one"),
