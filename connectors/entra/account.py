@@ -8,7 +8,8 @@ password at home, synced users theirs in Active Directory. Not here: authenticat
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -21,6 +22,7 @@ from connectors.contract import (
     Account,
     AccountKind,
     Effect,
+    Export,
     Holding,
     HoldingState,
     Json,
@@ -100,6 +102,7 @@ def row(chance: Chance) -> Row:
         read=_read,
         contain=partial(_contain, chance),
         restore=_restore,
+        export=_export,
     )
 
 
@@ -251,6 +254,21 @@ def _session_state(user: Object) -> HoldingState:
 
 def _valid_from(user: Object) -> str:
     return str(user.get("signInSessionsValidFromDateTime") or "")
+
+
+def _export(leaver: Leaver, holdings: Sequence[Holding]) -> Iterator[Export]:
+    """Write down the user object as Graph shows it, with the groups and roles it is in."""
+    if not any(holding.kind in ACCOUNTS.values() for holding in holdings):
+        return
+    yield Export("user.json", "application/json", iter([_document(leaver.user)]))
+    member_of = leaver.graph.client.users.by_user_id(leaver.id).member_of
+    pages = leaver.graph.pages(member_of.to_get_request_information())
+    lines = (_document(row) + b"\n" for page in pages for row in page)
+    yield Export("memberships.jsonl", "application/jsonl", lines)
+
+
+def _document(value: Object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True).encode()
 
 
 # ------------------------------------------------------------------------------------- changing

@@ -28,7 +28,23 @@ from connectors.contract import (
     Subject,
 )
 from connectors.entra import account as sign_in
-from connectors.entra import devices, doctor, finding, methods, sight
+from connectors.entra import (
+    agents,
+    applications,
+    devices,
+    doctor,
+    drive,
+    finding,
+    groups,
+    licences,
+    mentions,
+    methods,
+    packages,
+    reporting,
+    roles,
+    sight,
+    teams,
+)
 from connectors.entra.card import card
 from connectors.entra.deletion import destroy
 from connectors.entra.graph import Bounds, Graph
@@ -47,6 +63,19 @@ ROWS: Final[tuple[Row, ...]] = (
     sign_in.row(os.urandom),
     methods.ROW,
     devices.ROW,
+    roles.ELIGIBLE,  # before the active ones: an eligible role activates itself again
+    roles.ACTIVE,
+    packages.ROW,  # before groups: a package puts its groups back
+    applications.GRANTED,
+    groups.ROW,
+    teams.CHANNELS,
+    teams.NUMBERS,
+    applications.OWNED,
+    agents.ROW,
+    reporting.ROW,
+    drive.ROW,
+    mentions.ROW,
+    licences.ROW,  # last: mailbox and drive go with the licence
 )
 """Every row, in the order in which holdings are reported and so revoked."""
 

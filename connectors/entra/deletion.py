@@ -22,10 +22,8 @@ _PRIVILEGED: Final = "As Privileged Authentication Administrator: Remove-MgUser 
 
 
 def destroy(leaver: Leaver) -> Effect:
-    """Delete a blocked user and read that it is gone. Raises faults."""
+    """Delete the user and read that it is gone. Raises faults."""
     key = account_key(leaver.account)
-    if leaver.user.get("accountEnabled") is not False:
-        return Effect(key, Outcome.REFUSED, why="the account is not blocked: contain it first")
     if leaver.synced:
         return Effect(key, Outcome.REFUSED, why=_SYNCED)
     request = leaver.graph.client.users.by_user_id(leaver.id).to_delete_request_information()

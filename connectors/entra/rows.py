@@ -81,6 +81,7 @@ class Leaver:
         duty: str = "",
         last_used: datetime | None = None,
         residual_until: datetime | None = None,
+        handed_to: frozenset[str] = frozenset(),
     ) -> Holding:
         """Make a holding of this account; the verifying identity reports no pre-image."""
         return Holding(
@@ -94,6 +95,7 @@ class Leaver:
             last_used=last_used,
             duty=duty,
             residual_until=residual_until,
+            handed_to=handed_to,
         )
 
     def pending(self, holding: Holding, read_back: Mapping[str, Json], request: str = "") -> Effect:
@@ -162,11 +164,14 @@ def seen(
 ) -> tuple[Sequence[Json_object], tuple[str, ...]]:
     """Split one answer of ``gather`` into rows and gaps.
 
-    A right that is missing for this part alone is a gap: the read is blind, says why, and the rest
-    of it still counts for containing. Every other fault ends the read: raises it.
+    What Graph refuses for this part alone is a gap (a right is missing, or the tenant has no such
+    feature, which the setting ``absent`` then names): the read is blind, says why, and the rest of
+    it can still be contained. Every other fault ends the read: raises it.
     """
     if isinstance(answer, Unauthorised) and answer.code.startswith("graph:403"):
         return (), (f"{what} (needs {right})",)
+    if isinstance(answer, Refused):
+        return (), (f"{what} ({answer.code})",)
     if isinstance(answer, Fault):
         raise answer
     return answer, ()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from functools import cache
 from typing import cast
 
@@ -15,17 +16,25 @@ import httpx
 from connectors.conformance import Rig, Situation
 from connectors.contract import Account, Connector, Credential, Holding, Json, Subject, gather
 from connectors.entra import App as Registration
-from connectors.entra import CanaryUser, EntraConnector, Feature, Settings
+from connectors.entra import CanaryUser, EntraConnector, Settings
 from connectors.entra.connector import ROWS
 from connectors.entra.rows import Row
 from connectors.secret import Secret
-from deprovisioner.sandbox.graph import App, Fault, FaultKind, GraphServer, Link, Store, Table
-from deprovisioner.sandbox.graph import Tenant
+from deprovisioner.sandbox.graph import (
+    App,
+    Fault,
+    FaultKind,
+    GraphServer,
+    Link,
+    Store,
+    Table,
+    Tenant,
+)
 from deprovisioner.sandbox.people import Person, people
 
 START = datetime(2026, 12, 18, 10, 0, tzinfo=UTC)
 APPS = {Credential.ACT: App.ACTOR, Credential.VERIFY: App.VERIFIER}
-SHORT = timedelta(milliseconds=400)
+SHORT = timedelta(milliseconds=150)
 """What a test that waits for a slow answer really waits."""
 
 
@@ -41,6 +50,21 @@ class Clock:
     def forward(self, seconds: float) -> None:
         """Turn it on."""
         self.now += timedelta(seconds=seconds)
+
+
+class DatedTransport(httpx.BaseTransport):
+    """Lets the tenant's answers carry the turned clock's date, where a server puts the real one."""
+
+    def __init__(self, inner: httpx.BaseTransport, clock: Clock) -> None:
+        self.inner, self.clock = inner, clock
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response = self.inner.handle_request(request)
+        response.headers["date"] = format_datetime(self.clock(), usegmt=True)
+        return response
+
+    def close(self) -> None:
+        self.inner.close()
 
 
 @cache
@@ -91,11 +115,10 @@ class EntraRig:
 
     graph: GraphServer
     clock: Clock
-    transport: Callable[[], httpx.BaseTransport] | None = None
+    transport: Callable[[], httpx.BaseTransport] = httpx.HTTPTransport
     rows: Sequence[Row] = ROWS
     more: Mapping[str, object] = field(default_factory=dict)
     unsupported: Mapping[Situation, str] = field(default_factory=dict)
-    tokens_revoked: bool = False
 
     @property
     def leaver_id(self) -> str:
@@ -123,8 +146,8 @@ class EntraRig:
 
     def connector(self, credential: Credential, *, page_size: int = 0) -> Connector:
         """Open a connector on the tenant."""
-        more: dict[str, object] = {"page_size": page_size} if page_size else {}
-        transport = self.transport() if self.transport else None
+        more: dict[str, object] = {"page_size": min(page_size, 999)} if page_size else {}
+        transport = DatedTransport(self.transport(), self.clock)
         settings = self.settings(**more)
         return EntraConnector(
             "entra", settings, credential, self.clock, transport=transport, rows=self.rows
@@ -247,7 +270,7 @@ class EntraRig:
 
 @contextmanager
 def tenant(
-    transport: Callable[[], httpx.BaseTransport] | None = None, **more: object
+    transport: Callable[[], httpx.BaseTransport] = httpx.HTTPTransport, **more: object
 ) -> Iterator[EntraRig]:
     """Start a fresh tenant and stop it."""
     clock = Clock()
@@ -256,7 +279,7 @@ def tenant(
 
 
 def opens(
-    transport: Callable[[], httpx.BaseTransport] | None = None, **more: object
+    transport: Callable[[], httpx.BaseTransport] = httpx.HTTPTransport, **more: object
 ) -> Callable[[], AbstractContextManager[Rig]]:
     """Make fresh tenants for the conformance suite."""
 
@@ -266,6 +289,3 @@ def opens(
             yield rig
 
     return open_rig
-
-
-EVERYTHING = frozenset(Feature)

@@ -37,7 +37,7 @@ def contract(name: str) -> OpenAPI:
         pytest.skip("the vendors' contracts are not on this machine (DEPROVISIONER_SHARED)")
     document: Any = yaml.load(path.read_text("utf-8"), getattr(yaml, "CSafeLoader"))  # noqa: B009, S506 - a safe loader, absent from the stubs
     # The document is somebody else's and checked there; checking it again takes seconds.
-    return OpenAPI.from_dict(document, config=Config(spec_validator_cls=None))  # type: ignore[arg-type]
+    return OpenAPI.from_dict(document, config=Config(spec_validator_cls=None))
 
 
 def check_request(api: OpenAPI, request: httpx.Request) -> MockRequest:
