@@ -39,7 +39,8 @@ def asking(
         request.query_parameters.update({f"%24{name}": value for name, value in given.items()})
     elif given:
         encoded = (f"${name}={quote(value, safe='')}" for name, value in given.items())
-        request.url = f"{request.url}?{'&'.join(encoded)}"
+        joint = "&" if "?" in request.url else "?"
+        request.url = f"{request.url}{joint}{'&'.join(encoded)}"
     for name, value in (headers or {}).items():
         request.headers.try_add(name, value)
     return request

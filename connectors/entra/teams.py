@@ -275,7 +275,7 @@ def _card(_settings: Settings) -> RowCard:
 
 
 def _card_numbers(settings: Settings) -> RowCard:
-    if not _offered(settings):
+    if settings.has(Feature.TELEPHONY) and not _offered(settings):
         why = "telephone numbers cannot be read in this cloud"
         return RowCard(gaps=(Gap(NUMBER, why, _BY_POWERSHELL),))
     return RowCard(
