@@ -31,6 +31,7 @@ from reconcile.policy_book import policy_of
 from reconcile.searching import search
 from reconcile.store.account_rows import (
     SERVICE,
+    accepted_counts,
     attributed,
     by_decision,
     doubt,
@@ -73,6 +74,8 @@ CONTRADICTED: Final = (
 NOT_THE_VERIFIER = (
     "anything with the verifying credential (unauthorised: another credential answered)"
 )
+MOST_SHOWN: Final = 1000
+"""How many accounts that are not sure one record names; the control part counts all of them."""
 REMOVING = (Step.CONTAIN, Step.PRESERVE, Step.TRANSFER, Step.REVOKE)
 
 
@@ -219,15 +222,19 @@ def _store_accounts(
     system = run.system_name
     _contradict(file, store_accounts(file, system, found.verdicts))
     theirs = {each.native_id for each in load_accounts(file, system)}
+    services = {native_id for name, native_id in by_decision(file, SERVICE) if name == system}
     for each in found.verdicts:
         name = f"{QuestionKind.CANDIDATE}/{system}/{each.account.native_id}"
         if each.standing is Standing.SURE and doubt(file, system, each.account.native_id):
             ask_again(file, name, "the account now matches for sure")
         elif each.account.native_id in theirs:
             _drop_moot_question(file, name, "accept")
+        elif each.account.native_id in services:
+            _drop_moot_question(file, name, "accept as service")
         elif each.standing is Standing.REJECTED:
             _drop_moot_question(file, name, "reject")
     _guard_protected(run, file)
+    _count_again(file, system)
     _tell_others(run, file, found.known)
     return tuple(each for each in reading.items if each.account_id in theirs)
 
@@ -237,10 +244,21 @@ def _contradict(file: CaseFile, rows: Iterable[AccountRow]) -> None:
     for row in rows:
         if drop_untouched(file, row.system, row.native_id):
             question_account(file, row)
+            name = f"{QuestionKind.CANDIDATE}/{row.system}/{row.native_id}"
+            ask_again(file, name, "the account carries another person's HR number by now")
             continue
         name = f"contradicted/{row.system}"
         if not was_released(file, name):
             place_hold(file, name, "manual", CONTRADICTED, "", "survey")
+
+
+def _count_again(file: CaseFile, system: str) -> None:
+    """Where one account was left after a person had looked, a further one is a new question."""
+    name = f"{QuestionKind.SEVERAL_ACCOUNTS}/{system}"
+    _theirs, own = accepted_counts(file)
+    for question in load_questions(file):
+        if question.id == name and question.answer == "one" and own.get(system, 0) > 1:
+            ask_again(file, name, "a further account matches for sure")
 
 
 def _widened_now(run: Run, file: CaseFile, known: Known) -> Subject:
@@ -348,6 +366,7 @@ def _record(
     residue: Sequence[int] = (),
 ) -> None:
     """Law 10: the control part counts rules and reasons; who was rejected is in the sealed part."""
+    not_sure = [each for each in found.verdicts if each.standing is not Standing.SURE]
     file.record(
         "system.surveyed" if phase is Step.SURVEY else "system.verified",
         {
@@ -366,9 +385,7 @@ def _record(
         },
         {
             "accounts": [each.native_id for each in found.sure],
-            "not_sure": [
-                _shown(each) for each in found.verdicts if each.standing is not Standing.SURE
-            ],
+            "not_sure": [_shown(each) for each in not_sure[:MOST_SHOWN]],
             "holdings": [f"{each.key} {each.state}" for each in reading.items],
         },
     )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 ACCOUNT: Final = TypeAdapter(Account)
 
+_AGAINST: Final = frozenset({Reason.ANOTHERS_NUMBER, Reason.CONTRADICTORY})
 ACCEPTED: Final = "accepted"
 SERVICE: Final = "service"
 """Theirs to hand over, and nobody's own: never blocked like a person's account."""
@@ -62,10 +63,10 @@ _MINE: Final = accounts.c.case_id == sa.bindparam("this")
 _LOAD: Final = sa.select(accounts).where(_MINE).order_by(accounts.c.system, accounts.c.native_id)
 _COUNTS: Final = (
     sa.select(
-        accounts.c.system, accounts.c.kind, accounts.c.decided_by, sa.func.count().label("number")
+        accounts.c.system, accounts.c.kind, accounts.c.confidence, sa.func.count().label("number")
     )
     .where(_MINE, accounts.c.decision == ACCEPTED)
-    .group_by(accounts.c.system, accounts.c.kind, accounts.c.decided_by)
+    .group_by(accounts.c.system, accounts.c.kind, accounts.c.confidence)
 )
 _BY_DECISION: Final = (
     sa.select(accounts.c.system, accounts.c.native_id)
@@ -97,10 +98,11 @@ def load_accounts(file: CaseFile, system: str = "") -> tuple[Account, ...]:
 def store_accounts(
     file: CaseFile, system: str, verdicts: Iterable[Verdict]
 ) -> tuple[AccountRow, ...]:
-    """Fold verdicts into the rows. Returns accepted accounts that now carry another's number.
+    """Fold verdicts into the rows. Returns accepted accounts that carry another's number by now.
 
     What the rules decided follows the rules; what a person decided does not. An accepted account
-    that merely matches more weakly stays: attributes are cleared while somebody leaves.
+    that merely matches more weakly stays: attributes are cleared while somebody leaves. Who
+    accepted an account that carried another's number already has the last word.
     """
     known = {row.native_id: row for row in account_rows(file, system)}
     contradicted = []
@@ -108,8 +110,8 @@ def store_accounts(
         row = known.get(verdict.account.native_id)
         if row is None:
             file.connection.execute(sa.insert(accounts), _values(file, system, verdict))
-        elif not row.decided_by and row.decision in {ACCEPTED, SERVICE}:
-            if verdict.reason in {Reason.ANOTHERS_NUMBER, Reason.CONTRADICTORY}:
+        elif row.decision in {ACCEPTED, SERVICE}:
+            if verdict.reason in _AGAINST and row.reason not in _AGAINST:
                 contradicted.append(row)
         elif not row.decided_by and not row.doubted:
             _follow(file, row, verdict)
@@ -172,7 +174,8 @@ def question_account(file: CaseFile, row: AccountRow) -> None:
     """Make an accepted account a candidate: it carries another person's HR number by now."""
     _update(
         file, row,
-        decision=CANDIDATE, confidence=CONTRADICTED, reason=Reason.CONTRADICTORY.value,
+        decision=CANDIDATE, decided_by="", confidence=CONTRADICTED,
+        reason=Reason.CONTRADICTORY.value,
     )  # fmt: skip
 
 
@@ -206,13 +209,13 @@ def by_decision(file: CaseFile, decision: str) -> tuple[tuple[str, str], ...]:
 def accepted_counts(file: CaseFile) -> tuple[dict[str, int], dict[str, int]]:
     """Count the accounts of each system that are theirs, and of these the sure hits of their own.
 
-    The second leaves out administrators' accounts and those that a person looked at.
+    The second leaves out administrators' accounts, and candidates that a person accepted.
     """
     theirs: dict[str, int] = {}
     own: dict[str, int] = {}
     for row in file.connection.execute(_COUNTS, {"this": file.id}):
         theirs[row.system] = theirs.get(row.system, 0) + row.number
-        if row.kind == AccountKind.PERSON.value and not row.decided_by:
+        if row.kind == AccountKind.PERSON.value and row.confidence == SURE:
             own[row.system] = own.get(row.system, 0) + row.number
     return theirs, own
 

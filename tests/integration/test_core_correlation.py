@@ -403,3 +403,36 @@ def test_a_login_learned_in_one_system_makes_candidates_in_another(
     core.desk.attribute(case_id, "cloud", alike, Word.ACCEPT, principal="pat")
     assert core.finish(case_id).summary.state is CaseState.CLOSED
     assert "no_account" not in core.open_questions(case_id)
+
+
+def test_an_approved_account_that_becomes_anothers_is_asked_about_again(core: Scenario) -> None:
+    """Who approved it did not know the number that it carries now; who knew has the last word."""
+    hire(core.world)
+    second = core.world.add_person("lver-test", names=["Lea Ver"], secret="s")
+    day = core.clock().date() + timedelta(days=20)
+    case_id = core.receive(Action.SCHEDULED, last_day=day)
+    core.settle(until=core.clock() + MINUTE)
+    core.answer_all(case_id, candidate="accept")
+    core.settle(until=core.clock() + MINUTE)
+    identify(core.world, second, employee_number="9999")
+    survey_again(core, case_id)
+    assert core.open_questions(case_id).count("candidate") == 1
+    core.answer_all(case_id, candidate="accept", confirm_termination="ends")
+    survey_again(core, case_id)
+    assert "candidate" not in core.open_questions(case_id)
+    core.settle(until=core.clock() + timedelta(days=30))
+    assert core.account_state(second) == "contained"
+
+
+def test_a_further_sure_hit_asks_again(core: Scenario) -> None:
+    """One was put aside, one was left; a third that turns up is a new question."""
+    core.change_estate(rules=Rules(one_account=("directory",)))
+    hire(core.world)
+    second = core.world.add_person("lver2", employee_number="1042")
+    day = core.clock().date() + timedelta(days=20)
+    case_id = core.receive(Action.SCHEDULED, last_day=day)
+    core.settle(until=core.clock() + MINUTE)
+    core.desk.attribute(case_id, "directory", second, Word.REJECT, principal="pat")
+    core.world.add_person("lver3", employee_number="1042")
+    survey_again(core, case_id)
+    assert "several_accounts" in core.open_questions(case_id)
