@@ -10,17 +10,17 @@ import json
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pyrage
 
 from config.settings import Settings
 from deprovisioner.initialise import SEALING_KEY, SECRETS, SIGNING_KEY, write_all
-from deprovisioner.wiring import Origins, open_signer, read_sealing_key
+from deprovisioner.wiring import Origins, database_url, open_signer, read_sealing_key
 from reconcile.evidence.audit import CHECKPOINT
 from reconcile.evidence.checkpoint import Checkpoint
 from reconcile.evidence.errors import NotVerified
-from reconcile.evidence.keys import VerifierKey, check_name
+from reconcile.evidence.keys import SigningKey, VerifierKey, check_name
 from reconcile.store import embedded, migrate
 from reconcile.store.case_keys import CaseKeys
 from reconcile.store.database import Database
@@ -29,6 +29,10 @@ from reconcile.store.evidence_log import EvidenceLog
 from reconcile.store.ledger import LedgerRolledBack, Sequencer, tree_size
 from reconcile.store.ledger_files import read_checkpoint
 from reconcile.store.ledger_renewal import Ended, renew
+from reconcile.store.nodes import keep_out
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 _MOST_BYTES: Final = 64 * 1024
 _FILES: Final = (SIGNING_KEY, SEALING_KEY)
@@ -36,6 +40,11 @@ _FILES: Final = (SIGNING_KEY, SEALING_KEY)
 
 class CannotKeep(Exception):
     """A copy of the keys cannot be made or opened; the message says why."""
+
+
+def is_shared(settings: Settings) -> bool:
+    """Say whether the database is PostgreSQL, which has tools of its own for copies."""
+    return settings.database_url.startswith("postgresql")
 
 
 def database_file(settings: Settings) -> Path:
@@ -90,6 +99,30 @@ def begin_new_log(settings: Settings, copy: Path, planned: NewLog) -> PutBack:
     return _exchange(settings, copy, planned)
 
 
+def renew_shared(settings: Settings, planned: NewLog) -> PutBack:
+    """Begin a new log in PostgreSQL, into which ``pg_restore`` has put a dump that is behind.
+
+    Nothing is written unless no node runs and the log has ended; then all of it is one
+    transaction. Raises :class:`CannotKeep`, ``CannotStart`` for keys,
+    :class:`~reconcile.store.errors.DatabaseError`.
+    """
+    signer, sealing_key = open_signer(settings), read_sealing_key(settings)
+    with closing(Database.open(database_url(settings))) as database:
+        migrate.check(database)
+        if migrate.current_revision(database) is None:
+            raise CannotKeep("the database is empty: put the dump back with pg_restore first")
+        with database.begin() as connection:
+            if not keep_out(connection, database.now()):
+                raise CannotKeep(
+                    "a node runs on this database, or was killed within the last minute: "
+                    "stop every node, and try again"
+                )
+            _refuse_if_sound(_sequencer(settings, database, signer))
+            _renew(settings, connection, signer.verifier, sealing_key, planned.origin)
+        with database.connect() as connection:
+            return PutBack((), tree_size(connection))
+
+
 def plan_new_log(settings: Settings, origin: str) -> NewLog:
     """Choose fresh places for a log of another name. Raises :class:`CannotKeep`; writes nothing."""
     try:
@@ -141,23 +174,35 @@ def _exchange(settings: Settings, copy: Path, planned: NewLog | None) -> PutBack
 def _judge(settings: Settings, incoming: Path, planned: NewLog | None) -> int:
     """Upgrade the copy and compare it with the anchor; the present database is not touched."""
     signer, sealing_key = open_signer(settings), read_sealing_key(settings)
-    origins = Origins()
     with closing(Database.open(f"sqlite:///{incoming}")) as database:
         migrate.upgrade(database)
-        sequencer = Sequencer(
-            database, signer, origins.clock, settings.publish_directory, settings.anchor_path
-        )
+        sequencer = _sequencer(settings, database, signer)
         if planned is None:
             sequencer.check_anchor()
         else:
             _refuse_if_sound(sequencer)
-            keys = CaseKeys(sealing_key, origins.clock, origins.token_bytes)
-            ended = Ended(signer.verifier, _signed(settings, signer.verifier))
             with database.begin() as connection:
-                evidence = EvidenceLog(keys, origins.token_bytes)
-                renew(connection, evidence, ended, planned.origin, origins.clock)
+                _renew(settings, connection, signer.verifier, sealing_key, planned.origin)
         with database.connect() as connection:
             return tree_size(connection)
+
+
+def _sequencer(settings: Settings, database: Database, signer: SigningKey) -> Sequencer:
+    place, anchor = settings.publish_directory, settings.anchor_path
+    return Sequencer(database, signer, Origins().clock, place, anchor)
+
+
+def _renew(
+    settings: Settings,
+    connection: sa.Connection,
+    key: VerifierKey,
+    sealing_key: bytes,
+    origin: str,
+) -> None:
+    origins = Origins()
+    case_keys = CaseKeys(sealing_key, origins.clock, origins.token_bytes)
+    evidence = EvidenceLog(case_keys, origins.token_bytes)
+    renew(connection, evidence, Ended(key, _signed(settings, key)), origin, origins.clock)
 
 
 def _refuse_if_sound(sequencer: Sequencer) -> None:
@@ -165,7 +210,7 @@ def _refuse_if_sound(sequencer: Sequencer) -> None:
         sequencer.check_anchor()
     except LedgerRolledBack:
         return
-    raise CannotKeep("the copy holds everything that was signed: restore it without --new-log")
+    raise CannotKeep("nothing that was signed is missing: go on without --new-log")
 
 
 def _signed(settings: Settings, key: VerifierKey) -> Checkpoint | None:

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from config.settings import Settings
 from deprovisioner import keeping
 from deprovisioner.cli.exits import CommandFailed, Exit
 from deprovisioner.cli.files import write_new
@@ -50,7 +51,10 @@ def database(shell: Shell, copy: Copy) -> None:
 @command(app)
 def restore(
     shell: Shell,
-    copy: Copy,
+    copy: Annotated[
+        Path | None,
+        typer.Argument(help="The copy of the database. PostgreSQL: none, pg_restore puts it back."),
+    ] = None,
     *,
     new_log: Annotated[
         str,
@@ -64,28 +68,44 @@ def restore(
 
     The copy is compared with the anchor first: exit code 1, and nothing was touched, when more was
     signed already than the copy knows. Otherwise the present files are kept beside it.
+    PostgreSQL: pg_restore puts a dump back; this only begins a new log in it.
     """
     settings = shell.settings()
     if listens(settings.socket_path):
         message, advice = "the daemon is running", "stop it first: systemctl stop deprovisioner"
         raise CommandFailed(Exit.REFUSED, message, advice)
     with _nothing_changed(copy):
-        if not new_log:
-            done, planned = keeping.put_back(settings, copy), None
-        else:
-            planned = keeping.plan_new_log(settings, new_log)
-            done = keeping.begin_new_log(settings, copy, planned)
+        planned = keeping.plan_new_log(settings, new_log) if new_log else None
+        done = _put_back(settings, copy, planned)
     kept = [str(path) for path in done.aside]
-    words = f"restored; what was there is kept as {', '.join(kept)}" if kept else "restored"
-    said: dict[str, object] = {"restored": str(copy), "kept": kept, "entries": done.entries}
+    words = "restored" if copy else "the dump that is in the database begins a new log"
+    words += f"; what was there is kept as {', '.join(kept)}" if kept else ""
+    said: dict[str, object] = {"restored": str(copy or ""), "kept": kept, "entries": done.entries}
     if planned is not None:
         said["new_log"] = planned
         words = "\n".join((words, "", *_next_steps(shell, planned)))
     shell.done(said, words)
 
 
+def _put_back(
+    settings: Settings, copy: Path | None, planned: keeping.NewLog | None
+) -> keeping.PutBack:
+    if keeping.is_shared(settings):
+        if copy is None and planned is not None:
+            return keeping.renew_shared(settings, planned)
+        raise keeping.CannotKeep(
+            "PostgreSQL: put a dump back with pg_restore, the next start compares it; only where "
+            "it is behind what was signed, run: deprovisioner backup restore --new-log NAME"
+        )
+    if copy is None:
+        raise keeping.CannotKeep("name the copy: deprovisioner backup restore COPY")
+    if planned is not None:
+        return keeping.begin_new_log(settings, copy, planned)
+    return keeping.put_back(settings, copy)
+
+
 @contextmanager
-def _nothing_changed(copy: Path) -> Iterator[None]:
+def _nothing_changed(copy: Path | None) -> Iterator[None]:
     """Turn what stops a restore into words: every one of them comes before anything is moved."""
     unchanged = "nothing was changed"
     try:
