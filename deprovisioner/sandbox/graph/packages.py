@@ -38,7 +38,11 @@ def _package(_view: View, record: Record) -> object:
     return record["accessPackage"]
 
 
-_EXPANSIONS = {"target": _target, "accessPackage": _package}
+def _policy(_view: View, record: Record) -> object:
+    return record["assignmentPolicy"]
+
+
+_EXPANSIONS = {"target": _target, "accessPackage": _package, "assignmentPolicy": _policy}
 
 
 def _assignments(call: Call) -> Reply:
@@ -158,6 +162,7 @@ def delivered(key: str, package: Record, user: Record) -> Record:
             "principalName": user["userPrincipalName"],
         },
         "accessPackage": {"id": package["id"], "displayName": package["displayName"]},
+        "assignmentPolicy": {"id": package["_policy"], "displayName": "Initial Policy"},
         "_group": package["_group"],
     }
 

@@ -129,6 +129,7 @@ def _package(store: Store, tenant: Tenant, user: str) -> None:
     package: Record = {
         "id": identifier("package Atlas"),
         "displayName": "Atlas project",
+        "_policy": identifier("package policy Atlas"),
         "_group": tenant.group_id("Atlas Package"),
     }
     store.put(Table.ACCESS_PACKAGES, package)
