@@ -173,6 +173,11 @@ class Owned:
         """Which of the two kinds of object, and its id."""
         return self.path
 
+    @property
+    def is_application(self) -> bool:
+        """Federated credentials lie on the application, not on its service principal."""
+        return self.path.startswith(_COLLECTIONS["application"])
+
 
 def _owned(rows: Sequence[Object]) -> list[Owned]:
     return [
@@ -188,12 +193,15 @@ def _read_owned(leaver: Leaver) -> RowReading:
     rows, gaps = readable(answer, "owned objects", "User.Read.All")
     owned = _owned(rows)
     owners = leaver.graph.gather([_owners_of(leaver, one.path) for one in owned])
-    federated = leaver.graph.gather([_federated_of(leaver, one.path) for one in owned])
+    federated = leaver.graph.gather(
+        [_federated_of(leaver, one.path) for one in owned if one.is_application]
+    )
+    linked_to = dict(zip([one for one in owned if one.is_application], federated, strict=True))
     keys = leaver.graph.objects([_keys_of(leaver, one.path) for one in owned])
     reading = RowReading(gaps=gaps)
-    for one, of, linked, row in zip(owned, owners, federated, keys, strict=True):
+    for one, of, row in zip(owned, owners, keys, strict=True):
         others, unseen = readable(of, "owners of applications", _READ)
-        links, more = seen_or_missing(linked, "federated credentials", _READ)
+        links, more = seen_or_missing(linked_to.get(one, []), "federated credentials", _READ)
         known, hidden = readable(row if isinstance(row, Fault) else [row], "secrets", _READ)
         secrets = [secret for each in known for secret in _secrets(leaver, one, each)]
         holdings = (*secrets, _ownership(leaver, one, others, links))

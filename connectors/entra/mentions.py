@@ -29,6 +29,7 @@ class Place:
     """One kind of object that can name a person, and what somebody has to do about it."""
 
     word: str
+    what: str
     path: str
     right: str
     of: Kind
@@ -37,9 +38,9 @@ class Place:
     where: str = ""
 
 
-_ACCESS: Final = "conditional access policy"
 _CONDITIONAL: Final = Place(
-    _ACCESS,
+    "conditional access policy",
+    "conditional access policies",
     "/identity/conditionalAccess/policies",
     "Policy.Read.All",
     EXCEPTION,
@@ -49,6 +50,7 @@ _CONDITIONAL: Final = Place(
 _PACKAGES: Final = (
     Place(
         "access package policy",
+        "access package policies",
         "/identityGovernance/entitlementManagement/assignmentPolicies",
         "EntitlementManagement.Read.All",
         APPROVER,
@@ -57,6 +59,7 @@ _PACKAGES: Final = (
     ),
     Place(
         "connected organisation",
+        "connected organisations",
         "/identityGovernance/entitlementManagement/connectedOrganizations",
         "EntitlementManagement.Read.All",
         APPROVER,
@@ -65,6 +68,7 @@ _PACKAGES: Final = (
     ),
     Place(
         "access review",
+        "access reviews",
         "/identityGovernance/accessReviews/definitions",
         "AccessReview.Read.All",
         APPROVER,
@@ -73,6 +77,7 @@ _PACKAGES: Final = (
 )
 _ROLES: Final = Place(
     "approval of role activations",
+    "approvals of role activations",
     "/policies/roleManagementPolicies",
     "RoleManagementPolicy.Read.Directory",
     APPROVER,
@@ -93,7 +98,7 @@ def _read(leaver: Leaver) -> RowReading:
     answers = leaver.graph.gather([_request(leaver, place) for place in places])
     reading = RowReading()
     for place, answer in zip(places, answers, strict=True):
-        rows, gaps = readable(answer, f"{place.word}s", place.right)
+        rows, gaps = readable(answer, place.what, place.right)
         reading += RowReading(tuple(_mentions(leaver, place, rows)), gaps)
     return reading
 
