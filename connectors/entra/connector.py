@@ -17,6 +17,7 @@ import httpx
 
 from connectors.contract import (
     Account,
+    Canary,
     Card,
     Credential,
     Effect,
@@ -31,12 +32,15 @@ from connectors.entra import account as sign_in
 from connectors.entra import (
     agents,
     applications,
+    delegations,
     devices,
     doctor,
     drive,
     finding,
     groups,
     licences,
+    mailbox,
+    meetings,
     mentions,
     methods,
     packages,
@@ -45,6 +49,7 @@ from connectors.entra import (
     sight,
     teams,
 )
+from connectors.entra.answers import Row as Object
 from connectors.entra.card import card
 from connectors.entra.deletion import destroy
 from connectors.entra.graph import Bounds, Graph
@@ -64,17 +69,20 @@ ROWS: Final[tuple[Row, ...]] = (
     methods.ROW,
     devices.ROW,
     roles.ELIGIBLE,  # before the active ones: an eligible role activates itself again
-    roles.ACTIVE,
     packages.ROW,  # before groups: a package puts its groups back
+    roles.ACTIVE,
     applications.GRANTED,
-    groups.ROW,
-    teams.CHANNELS,
-    teams.NUMBERS,
     applications.OWNED,
     agents.ROW,
+    mentions.ROW,
+    teams.CHANNELS,  # before groups: who left the team is not in its channels any more
+    teams.NUMBERS,
+    groups.ROW,
     reporting.ROW,
     drive.ROW,
-    mentions.ROW,
+    delegations.ROW,
+    meetings.ROW,
+    mailbox.ROW,
     licences.ROW,  # last: mailbox and drive go with the licence
 )
 """Every row, in the order in which holdings are reported and so revoked."""
@@ -143,15 +151,7 @@ class EntraConnector:
     def survey(self, account: Account) -> Iterator[Page[Holding]]:
         """Read the user, the canary and every row; a user that is not there holds nothing."""
         graph, settings = self._graph, self._settings
-        user, canary_answer = graph.objects(
-            [
-                sign_in.user_request(graph, account.native_id),
-                sight.canary_user(graph, settings),
-            ]
-        )
-        canary = sight.canary_of(settings, canary_answer)
-        groups = graph.gather([sight.canary_groups(graph, settings)])[0]
-        gaps = list(sight.group_gaps(settings, groups))
+        user, canary, gaps = self._opening(account)
         if isinstance(user, Missing):
             yield Page((), sight.end(graph, self._credential, canary, gaps))
             return
@@ -211,6 +211,18 @@ class EntraConnector:
         return destroy(leaver)
 
     # ----------------------------------------------------------------------------- one call
+    def _opening(self, account: Account) -> tuple[Object | Fault, Canary, list[str]]:
+        """Read the user and what proves that we can see, side by side."""
+        graph, settings = self._graph, self._settings
+        requests = (
+            sign_in.user_request(graph, account.native_id),
+            sight.canary_user(graph, settings),
+        )
+        groups_request = sight.canary_groups(graph, settings)
+        (user, canary_answer), (groups,) = graph.beside(requests, [groups_request])
+        canary = sight.canary_of(settings, canary_answer)
+        return user, canary, list(sight.group_gaps(settings, groups))
+
     def _change(
         self,
         account: Account,
