@@ -11,13 +11,14 @@ undone: a scrambled password, and the id of a deleted user. See ``docs/connector
 """
 
 from connectors.scim.connector import ScimConnector, open_connector
-from connectors.scim.settings import Booleans, CanaryObjects, Delete, Form, Settings
+from connectors.scim.settings import Booleans, CanaryObjects, Delete, Form, MemberName, Settings
 
 __all__ = [
     "Booleans",
     "CanaryObjects",
     "Delete",
     "Form",
+    "MemberName",
     "ScimConnector",
     "Settings",
     "open_connector",

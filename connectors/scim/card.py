@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Final
 
 from connectors.contract import Card, Gap, Kind, Stage, Strength, Support, Verification, kind
-from connectors.scim.settings import Delete, Settings
+from connectors.scim.settings import Delete, MemberName, Settings
 
 PASSWORD: Final = kind("credential.password")
 CERTIFICATE: Final = kind("credential.certificate")
@@ -107,6 +107,10 @@ def _notes(settings: Settings) -> list[str]:
         "Nested groups give access through the direct membership, which is what is reported.",
         "A deleted user comes back under a new id only: restore puts nothing deleted back.",
     ]
+    if settings.member_name is MemberName.USER_NAME:
+        notes.append(
+            "Groups name members by login: what still names a deleted user is not searched."
+        )
     if duty := _DELETE_DUTY[settings.delete]:
         notes.append(duty)
     if settings.unused:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Final
 
 from connectors.contract import Account, Effect, Holding, Json, Kind, Outcome
@@ -17,7 +18,7 @@ from connectors.scim import dialect
 from connectors.scim.card import ATTRIBUTE_OF, GROUP, PASSWORD
 from connectors.scim.dialect import Request
 from connectors.scim.resources import Element, Resource
-from connectors.scim.settings import Delete, Form
+from connectors.scim.settings import Delete, Form, MemberName
 from connectors.scim.survey import holdings_of_list
 from connectors.scim.target import GROUPS, USERS, Target, member_of
 from connectors.scim.wire import NotSupported, at
@@ -164,6 +165,7 @@ class Changes:
             if of is None:
                 return Effect(holding.key, Outcome.REFUSED, ABSENT, why=_DELETED)
             endpoint, of = GROUPS, self._target.group(holding.native_id)
+            raw = self._as_named_now(raw)
         else:
             name = _attribute(holding.kind)
         if of is None:
@@ -183,10 +185,26 @@ class Changes:
             raise self._silent("restore")
         return Effect(holding.key, Outcome.DONE, _count(again, name), request_id)
 
+    def _as_named_now(self, raw: object) -> object:
+        """Do not put a login back that may be somebody else's by now."""
+        if not isinstance(raw, Mapping) or self._target.settings.member_name is MemberName.ID:
+            return raw
+        return {
+            **raw,
+            "value": self._name,
+            "$ref": self._target.settings.url + at(USERS, self._name),
+        }
+
     def _there(self, holding: Holding, of: Resource, name: str) -> bool:
         if holding.kind == GROUP:
-            return member_of(of, self._account.native_id) is not None
+            return member_of(of, self._name) is not None
         return holding.native_id in holdings_of_list(of, name)
+
+    @cached_property
+    def _name(self) -> str:
+        """How groups name the person now. A login is asked for: it may be another's since."""
+        account, by_login = self._account, self._target.settings.member_name is MemberName.USER_NAME
+        return self._target.member_name(account.native_id, self._user() if by_login else None)
 
     def _list_forms(self, configured: Form, of: Resource) -> tuple[Form, ...]:
         features = self._target.features
@@ -197,19 +215,18 @@ class Changes:
         """Find the membership from the group's side, or from the user's where the group is mute."""
         if group is None:
             return None
-        native_id = self._account.native_id
-        mine = member_of(group, native_id)
+        mine = member_of(group, self._name)
         if mine is not None or group.shows("members"):
             return mine
         user = self._user()
         said = user.elements("groups") if user else ()
         named = any(one.value == group.id for one in said)
-        return Element({"value": native_id}, native_id) if named else None
+        return Element({"value": self._name}, self._name) if named else None
 
     def _members(self, group: Resource | None) -> dict[str, Json]:
         if group is None:
             return {"group": "absent"}
-        mine = member_of(group, self._account.native_id) is not None
+        mine = member_of(group, self._name) is not None
         return _count(group, "members") | {"of the person": int(mine)}
 
     def _others_stayed(

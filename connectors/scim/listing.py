@@ -51,7 +51,9 @@ def pages(
 def _page(
     service: Service, settings: Settings, endpoint: str, wanted: str, start: int
 ) -> tuple[tuple[Resource, ...], int]:
-    query = {"startIndex": str(start), "count": str(settings.page_size)}
+    query = {"startIndex": str(start)}
+    if settings.page_size:
+        query["count"] = str(settings.page_size)
     if wanted:
         query["filter"] = wanted
     try:

@@ -53,6 +53,16 @@ class Delete(StrEnum):
     NEVER = "never"
 
 
+class MemberName(StrEnum):
+    """What this product writes into ``value`` of a group's members.
+
+    RFC 7643 section 4.2 wants the user's ``id``; some write ``userName``, which is used again.
+    """
+
+    ID = "id"
+    USER_NAME = "userName"
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -84,6 +94,7 @@ class Settings(_Model):
     ``entitlements``, ``x509Certificates``, ``password``); used after all, it makes reads blind.
     ``users`` and ``members``: how changes of users and of group members are sent. ``list`` is only
     ever sent where it is named here: a server that does not know it empties the whole group.
+    ``member_name``: what stands in a group's members. ``page_size``: zero does not ask for one.
     ``filters``: off where the product answers nonsense to a filter; then everybody is read.
     ``delete``: only where DELETE ``removes`` does destroy exist; elsewhere it is a duty.
     ``scramble_password``: contain also sets a random password. Undo then issues a new one.
@@ -103,6 +114,7 @@ class Settings(_Model):
     unused: tuple[str, ...] = ()
     users: Form = Form.AUTO
     members: Form = Form.AUTO
+    member_name: MemberName = MemberName.ID
     booleans: Booleans = Booleans.JSON
     filters: bool = True
     delete: Delete = Delete.NEVER
@@ -111,7 +123,7 @@ class Settings(_Model):
     user_types: Mapping[str, AccountKind] = Field(default_factory=dict)
     ca_file: Path | None = None
     settle: timedelta = timedelta(seconds=5)
-    page_size: int = Field(default=100, ge=1, le=1_000)
+    page_size: int = Field(default=100, ge=0, le=1_000)
     max_entries: int = Field(default=1_000_000, ge=1)
     max_answer_bytes: int = Field(default=16 * 1024 * 1024, ge=1_024)
     timeout: timedelta = Field(default=timedelta(seconds=30), gt=timedelta(0))

@@ -52,43 +52,45 @@ def memberships(
     target: Target, native_id: str, user: Resource | None
 ) -> tuple[list[Membership], list[str], bool]:
     """Read memberships from both sides: what was found, what could not be, and the canary's own."""
-    naming, seen = _naming(target, native_id)
-    joined = {group.id: _membership(group, native_id) for group in naming}
+    name = target.member_name(native_id, user)
+    naming, seen = _naming(target, name)
+    joined = {group.id: _membership(group, name) for group in naming}
     said = user.elements("groups") if user is not None else ()
     direct = [one for one in said if text_of(one, "type") != INDIRECT and one.value]
     for one in direct:
         if one.value not in joined:
             group = target.group(one.value)
             joined[one.value] = (
-                _membership(group, native_id) if group else Membership(one.value, one.label, None)
+                _membership(group, name) if group else Membership(one.value, one.label, None)
             )
     through = sum(1 for one in said if text_of(one, "type") == INDIRECT)
     unseen = [f"{through} indirect memberships without a direct one"]
     return list(joined.values()), unseen if through and not joined else [], seen
 
 
-def _naming(target: Target, native_id: str) -> tuple[list[Resource], bool]:
+def _naming(target: Target, name: str) -> tuple[list[Resource], bool]:
     """Ask by a filter where it finds the canary's group; read all groups where it does not."""
     canary = target.canary
     if canary is None:
         return [], False
-    known = target.groups_naming(canary.id)
+    canary_name = target.member_name(canary.id, canary)
+    known = target.groups_naming(canary_name)
     if known is not None and any(one.id == target.settings.canary.group for one in known):
-        found = target.groups_naming(native_id)
+        found = target.groups_naming(name) if name else []
         if found is not None:
             return found, True
     mine: list[Resource] = []
     seen = False
     for group in target.groups():
         if group.id == target.settings.canary.group:
-            seen = member_of(group, canary.id) is not None
-        if member_of(group, native_id):
+            seen = member_of(group, canary_name) is not None
+        if member_of(group, name):
             mine.append(group)
     return mine, seen
 
 
-def _membership(group: Resource, native_id: str) -> Membership:
-    return Membership(group.id, group.text("displayName"), member_of(group, native_id))
+def _membership(group: Resource, name: str) -> Membership:
+    return Membership(group.id, group.text("displayName"), member_of(group, name))
 
 
 def holdings_of_list(user: Resource, name: str) -> dict[str, Element]:

@@ -16,7 +16,7 @@ from connectors.contract import Canary, Credential, ReadEnd
 from connectors.faults import Missing
 from connectors.scim.listing import pages
 from connectors.scim.resources import Element, Resource, addressed, attribute, quoted
-from connectors.scim.settings import WATCHED, Settings
+from connectors.scim.settings import WATCHED, MemberName, Settings
 from connectors.scim.wire import Answer, NotSupported, Service, at
 
 USERS: Final = "/Users"
@@ -148,11 +148,17 @@ class Target:
         """Page through all users."""
         return pages(self.service, self.settings, USERS)
 
-    def groups_naming(self, native_id: str) -> list[Resource] | None:
+    def member_name(self, native_id: str, user: Resource | None) -> str:
+        """Say how groups name a user; empty where that is a login and the user is gone."""
+        if self.settings.member_name is MemberName.ID:
+            return native_id
+        return user.text("userName") if user is not None else ""
+
+    def groups_naming(self, name: str) -> list[Resource] | None:
         """Ask for the groups that have this member; None where the filter cannot be believed."""
         if not self.settings.filters or self.features.filter is False:
             return None
-        wanted = f"{MEMBER} eq {quoted(native_id)}"
+        wanted = f"{MEMBER} eq {quoted(name)}"
         try:
             found = [
                 self.with_members(group)
@@ -161,7 +167,7 @@ class Target:
             ]
         except NotSupported:
             return None
-        obeyed = all(member_of(group, native_id) for group in found)
+        obeyed = all(member_of(group, name) for group in found)
         return found if obeyed else None
 
     def groups(self) -> Iterator[Resource]:
@@ -199,9 +205,9 @@ class Target:
         )
 
 
-def member_of(group: Resource, native_id: str) -> Element | None:
-    """Find a user among the direct members; ids are compared case by case."""
-    return next((one for one in group.elements("members") if one.value == native_id), None)
+def member_of(group: Resource, name: str) -> Element | None:
+    """Find a user among the direct members; compared character by character."""
+    return next((one for one in group.elements("members") if name and one.value == name), None)
 
 
 def values_at(user: Resource, path: str) -> tuple[str, ...]:
