@@ -29,7 +29,7 @@ VERIFIER_PERMISSIONS = words(
     AccessReview.Read.All Application.Read.All AuditLog.Read.All Calendars.ReadBasic
     Channel.ReadBasic.All ChannelMember.Read.All Chat.ReadBasic.All Device.Read.All
     DeviceManagementManagedDevices.Read.All Directory.Read.All EntitlementManagement.Read.All
-    Files.Read.All MailboxSettings.Read Policy.Read.All
+    Files.Read.All MailboxSettings.Read Policy.Read.All RoleManagementPolicy.Read.Directory
     PrivilegedAssignmentSchedule.Read.AzureADGroup
     PrivilegedEligibilitySchedule.Read.AzureADGroup RoleEligibilitySchedule.Read.Directory
     RoleAssignmentSchedule.Read.Directory RoleManagement.Read.Directory Tasks.Read.All

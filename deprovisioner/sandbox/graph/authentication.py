@@ -50,6 +50,11 @@ _METHODS = (
     _Method("externalAuthenticationMethods", "externalAuthenticationMethod", "External",
             "configurationId displayName"),
 )  # fmt: skip
+_BETA = (
+    _Method("hardwareOathMethods", "hardwareOathAuthenticationMethod", "HardwareOATH", ""),
+    _Method("qrCodePinMethod", "qrCodePinAuthenticationMethod", "QR", ""),
+)
+"""Types whose deletion v1.0 has no path for."""
 _READ = ("UserAuthenticationMethod.Read.All", "UserAuthenticationMethod.ReadWrite.All")
 _WRITE = "UserAuthenticationMethod.ReadWrite.All"
 
@@ -107,7 +112,7 @@ def _delete_of(method: _Method) -> Callable[[Call], Reply]:
     def deleted(call: Call) -> Reply:
         record = _one(call.world.truth, call, method)
         _refuse(record, _held(call.world.truth, record["_user"]))
-        call.world.store.drop(Table.AUTHENTICATION_METHODS, record["id"])
+        call.world.store.drop(Table.AUTHENTICATION_METHODS, record["_key"])
         return Answer(204)
 
     return deleted
@@ -115,8 +120,11 @@ def _delete_of(method: _Method) -> Callable[[Call], Reply]:
 
 def _one(view: View, call: Call, method: _Method) -> Record:
     user = objects.user(view, call.path["user"])
-    record = view.get(Table.AUTHENTICATION_METHODS, call.path["method"])
-    if record is None or record["_user"] != user["id"] or record["_type"] != method.type:
+    held = view.where(Table.AUTHENTICATION_METHODS, _user=user["id"], _type=method.type)
+    only = held[0]["id"] if held and "method" not in call.path else ""
+    key = call.path.get("method", only)
+    record = view.get(Table.AUTHENTICATION_METHODS, f"{user['id']}/{key}")
+    if record is None or record["_type"] != method.type:
         raise _missing()
     return record
 
@@ -143,7 +151,19 @@ def _missing() -> GraphError:
 _BASE = "/users/{user}/authentication"
 _PASSWORDS = _Method("passwordMethods", PASSWORD, "", "")
 
+_DELETIONS: tuple[Route, ...] = tuple(
+    Route(
+        "DELETE",
+        f"{base}/{method.segment}" + ("/{method}" if method.segment.endswith("s") else ""),
+        _delete_of(method),
+        (f"UserAuthMethod-{method.permission}.ReadWrite.All", _WRITE),
+    )
+    for base, methods in ((_BASE, _METHODS), (f"/beta{_BASE}", _BETA))
+    for method in methods
+)
+
 ROUTES: tuple[Route, ...] = (
+    *_DELETIONS,
     Route("GET", f"{_BASE}/methods", _list, _READ),
     Route("GET", f"{_BASE}/methods/{{method}}", _get, _READ),
     Route("GET", f"{_BASE}/passwordMethods", _list_of(_PASSWORDS), _READ),
@@ -158,12 +178,6 @@ ROUTES: tuple[Route, ...] = (
                 f"{_BASE}/{method.segment}/{{method}}",
                 _get_of(method),
                 (f"{own}.All", *_READ),
-            ),
-            Route(
-                "DELETE",
-                f"{_BASE}/{method.segment}/{{method}}",
-                _delete_of(method),
-                (f"{own}Write.All", _WRITE),
             ),
         )
     ),

@@ -28,12 +28,13 @@ def load(store: Store, tenant: Tenant, now: datetime) -> None:
     for user in store.view(now).every(Table.USERS):
         password: Record = {"id": _PASSWORD_ID, "password": None, "createdDateTime": None}
         password.update(_type="passwordAuthenticationMethod", _user=user["id"])
-        password["_key"] = f"password {user['id']}"
+        password["_key"] = f"{user['id']}/{_PASSWORD_ID}"
         store.put(Table.AUTHENTICATION_METHODS, password)
 
 
 def _of(tenant: Tenant, person: Person, record: Record) -> Record:
-    return {**record, "_user": tenant.user_id(person.employment_id)}
+    user = tenant.user_id(person.employment_id)
+    return {**record, "_user": user, "_key": f"{user}/{record['id']}"}
 
 
 def _method(person: Person, kind: str, now: datetime, **members: object) -> Record:

@@ -16,21 +16,29 @@ from typing import Self
 from deprovisioner.sandbox.graph import (
     agents,
     applications,
+    audit,
     authentication,
     batch,
     belongings,
+    calendar,
     collective,
+    communication,
     deleted,
     devices,
+    drive,
     grants,
     groups,
     licences,
+    lookups,
+    mail,
     packages,
+    policies,
     populace,
     privileges,
     roles,
     schedules,
     software,
+    teams,
     users,
 )
 from deprovisioner.sandbox.graph.access import App, Registrations
@@ -55,9 +63,9 @@ from deprovisioner.sandbox.graph.witness import Witness
 
 _AREAS = (
     users, groups, authentication, devices, roles, schedules, applications, agents, grants,
-    packages, licences, deleted,
+    packages, licences, deleted, mail, calendar, drive, teams, policies, lookups,
 )  # fmt: skip
-_LOADED = (populace, collective, belongings, privileges, software)
+_LOADED = (populace, collective, belongings, privileges, software, communication)
 _TOKEN_PATH = "/oauth2/v2.0/token"
 
 
@@ -88,7 +96,8 @@ class GraphServer:
         self._load()
         users_there = sum(1 for _ in store.view(self.clock()).every(Table.USERS))
         self.units = ResourceUnits(self.clock, units_for(users_there))
-        table = RouteTable([*_all_routes(), self._batch_route()])
+        reports = audit.Reports(self.witness)
+        table = RouteTable([*_all_routes(), *reports.routes, self._batch_route()])
         self.service = Service(self._world, table, self.registrations, self.units, self.witness)
         self._server = LoopbackServer(self._respond, port=port)
 
@@ -188,7 +197,26 @@ class GraphServer:
         path = request.target.partition("?")[0]
         if path.endswith(_TOKEN_PATH):
             return self._token_response(request)
+        if path.startswith((drive.CONTENT_PATH, drive.MONITOR_PATH)):
+            return self._beside(path)
         return self.service.answer(request)
+
+    def _beside(self, path: str) -> Response:
+        """Answer the addresses that Graph gives out and that need no token."""
+        view, key = self.truth, path.rpartition("/")[2]
+        if path.startswith(drive.CONTENT_PATH):
+            content = drive.content_of(view, key)
+            if content is not None:
+                return Response(200, {"Content-Type": "application/octet-stream"}, content)
+            return json_response(404, {})
+        found = view.get(Table.COPIES, key)
+        if found is None:
+            return json_response(404, {})
+        done = found["status"] == "completed"
+        shown = {"status": found["status"], "percentageComplete": 100.0 if done else 0.0}
+        if done:
+            shown["resourceId"] = found["resourceId"]
+        return json_response(200 if done else 202, shown)
 
     def _token_response(self, request: Request) -> Response:
         fields = form(request)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from deprovisioner.sandbox.graph.objects import stamp
 from deprovisioner.sandbox.graph.store import Link, Record, Store, Table
 from deprovisioner.sandbox.graph.tenant import Tenant, identifier
-from deprovisioner.sandbox.people import Person, WorkerType
+from deprovisioner.sandbox.people import Person
 
 ADMINISTRATIVE_LOGINS = (31, 42, 68)
 """Who has a second account `adm-…`: the numbers of the employments."""
@@ -46,11 +46,9 @@ def _person(tenant: Tenant, person: Person, now: datetime) -> Record:
         employeeHireDate=f"{person.hire_date}T00:00:00Z",
         companyName="Example",
     )
-    if person.worker_type is not WorkerType.EMPLOYEE:
-        record["passwordProfile"] = _PROFILE
     if tenant.is_synced(person):
-        record.update(_synced(tenant, person, now))
-    return record
+        return {**record, **_synced(tenant, person, now)}
+    return {**record, "passwordProfile": _PROFILE}
 
 
 _PROFILE = {

@@ -199,5 +199,5 @@ def show(typed: Typed, selected: frozenset[str] | None, *, mixed: bool) -> Recor
     elif kind.shown is not None:
         shown = {name: record.get(name) for name in sorted(kind.shown)}
     else:
-        shown = {name: value for name, value in record.items() if not name.startswith("_")}
+        shown = {name: value for name, value in record.items() if name in kind.members}
     return {"@odata.type": kind.odata_type, **shown} if mixed else shown

@@ -41,6 +41,10 @@ class Delays:
     """A copied file is there."""
     audit: timedelta = timedelta(minutes=3)
     """A change is in the directory's audit log."""
+    team_owners: timedelta = timedelta(0)
+    """A team shows the owners of its group; up to two hours in the real service."""
+    numbers: timedelta = timedelta(seconds=30)
+    """A telephone number is free."""
     devices: timedelta = timedelta(minutes=1)
     """A managed device has done what it was told."""
 
@@ -173,10 +177,13 @@ class Route:
     """Refused and throttled in Exchange's words."""
 
 
-def routes(needs: str, *rows: tuple[str, str, Handler], units: int = 1) -> tuple[Route, ...]:
+def routes(
+    needs: str, *rows: tuple[str, str, Handler], units: int = 1, outlook: bool = False
+) -> tuple[Route, ...]:
     """Return routes that share the permissions they need (separated by blanks)."""
     return tuple(
-        Route(method, path, handler, tuple(needs.split()), units) for method, path, handler in rows
+        Route(method, path, handler, tuple(needs.split()), units, outlook)
+        for method, path, handler in rows
     )
 
 

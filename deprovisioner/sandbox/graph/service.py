@@ -43,6 +43,8 @@ from deprovisioner.sandbox.graph.vocabulary import Kind
 from deprovisioner.sandbox.graph.witness import Seen, Witness
 
 VERSION = "/v1.0"
+BETA = "/beta"
+"""Only what v1.0 lacks is here; the rest of beta does not exist in this fake."""
 JSON_TYPE = (
     "application/json;odata.metadata=minimal;odata.streaming=true;"
     "IEEE754Compatible=false;charset=utf-8"
@@ -280,6 +282,8 @@ def _fail_before(met: Met) -> None:
 
 
 def _parts(path: str) -> tuple[str, ...]:
+    if path.startswith(BETA + "/"):
+        return tuple(unquote(part) for part in path.strip("/").split("/"))
     if not path.startswith(VERSION + "/"):
         raise bad_request("Invalid version.", "BadRequest")
     rest = path.removeprefix(VERSION).strip("/").split("/")

@@ -64,6 +64,9 @@ class Table(StrEnum):
     POLICIES = "policies"
     SIGN_INS = "signIns"
     REVIEWS = "accessReviews"
+    COPIES = "copies"
+    NOTICES = "notices"
+    """Mail that went out: whom it told of which cancelled meeting."""
 
 
 DIRECTORY_TABLES = (

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from deprovisioner.sandbox.people import EmploymentId, Person, WorkerType, employment_id
+from deprovisioner.sandbox.people import EmploymentId, Person, employment_id
 
 DOMAIN = "example.com"
 _NAMES = uuid.UUID("5a9b1f0e-2f33-4a7e-9c55-0d7f1f6f1c01")
@@ -37,10 +37,10 @@ class OnPremises:
 
 
 def on_premises(person: Person) -> OnPremises:
-    """Derive an AD identity from the employee number, for a tenant without a forest beside it."""
+    """Return a person's AD identity: the company's GUID, the rest from the employee number."""
     number = int(person.employee_number) % 100000
     return OnPremises(
-        uuid.uuid5(_NAMES, f"objectGUID {person.employee_number}"),
+        person.object_guid,
         person.login[:20],
         f"CN={person.display_name},OU=People,DC=corp,DC=example,DC=com",
         f"S-1-5-21-1004336348-1177238915-682003330-{number}",
@@ -67,8 +67,8 @@ class Tenant:
         return identifier(f"user {employment}")
 
     def is_synced(self, person: Person) -> bool:
-        """Tell whether AD masters a person: employees are hybrid, everybody else cloud-only."""
-        return person.worker_type is WorkerType.EMPLOYEE
+        """Tell whether AD masters a person; contractors are in the cloud only."""
+        return person.hybrid
 
     def person(self, employment: EmploymentId) -> Person:
         """Return a person; raises KeyError on a stranger."""
