@@ -167,9 +167,18 @@ class Graph:
         """Read one object for each request, some at once; a fault stands where one would be."""
         return list(self._pool().map(self._one, requests))
 
+    def beside(
+        self, objects: Sequence[RequestInformation], lists: Sequence[RequestInformation]
+    ) -> tuple[list[Row | Fault], list[list[Row] | Fault]]:
+        """Read some single objects and some lists side by side; see ``objects`` and ``gather``."""
+        reading = self._pool().map(self._one, objects)
+        listed = self.gather(lists)
+        return list(reading), listed
+
     def together(self, reads: Sequence[Callable[[], Found]]) -> list[Found]:
         """Run reads that make requests of their own side by side. Raises the first fault."""
-        with ThreadPoolExecutor(CONCURRENT, thread_name_prefix="graph-row") as workers:
+        # Workers of their own: they wait for those of `gather`, and only requests are bounded.
+        with ThreadPoolExecutor(_WAITING, thread_name_prefix="graph-reads") as workers:
             return list(workers.map(lambda read: read(), reads))
 
     # ---------------------------------------------------------------------------------- writes
