@@ -22,27 +22,28 @@ from connectors.contract import (
 )
 from policies.dispose import dispose
 from reconcile.closure import satisfied
-from reconcile.correlate import Known, Standing, grown, joined, widened
-from reconcile.estate import PROTECTED
+from reconcile.correlate import Known, Standing, grown
 from reconcile.facts import OperationState, QuestionKind, Step
 from reconcile.gates import supports
+from reconcile.operations.attributing import (
+    drop_moot_question,
+    guard_protected,
+    keep_accounts,
+    widened_now,
+)
 from reconcile.operations.run import Again, Closing, Finished, Run
 from reconcile.policy_book import policy_of
 from reconcile.searching import search
 from reconcile.store.account_rows import (
     SERVICE,
-    accepted_counts,
     attributed,
     by_decision,
-    doubt,
     load_accounts,
-    question_account,
     store_accounts,
     strangers,
 )
 from reconcile.store.holding_rows import (
     complete_snapshots,
-    drop_untouched,
     forget_survey,
     load_holdings,
     store_holdings,
@@ -50,27 +51,16 @@ from reconcile.store.holding_rows import (
 )
 from reconcile.store.instants import instant_or_none
 from reconcile.store.operation_rows import load_operations, reopen
-from reconcile.store.question_rows import (
-    answer,
-    ask_again,
-    load_questions,
-    place_hold,
-    was_released,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from connectors.contract import Connector, Json, Subject
+    from connectors.contract import Connector, Json
     from reconcile.correlate import Verdict
     from reconcile.searching import Found
-    from reconcile.store.account_rows import AccountRow
     from reconcile.store.case_file import CaseFile
     from reconcile.store.holding_rows import HoldingRow
 
-CONTRADICTED: Final = (
-    "an account that was changed carries another person's HR number by now: look whose it is"
-)
 NOT_THE_VERIFIER = (
     "anything with the verifying credential (unauthorised: another credential answered)"
 )
@@ -170,13 +160,13 @@ def _surveyed(
         if file.row["immediate"]:
             _keep_what_showed(run, file, found, reading)
         return Again(f"the survey was blind: {reading.blind}")
-    items = _store_accounts(run, file, found, reading)
+    items = keep_accounts(run, file, found, reading)
     store_holdings(file, system, items, whole=read)
     complete_snapshots(file, system, items)
     _contain_the_new(run, file)
     if read:
-        _drop_moot_question(file, f"{QuestionKind.NO_ACCOUNT}/{system}", "found")
-    if grown(found.searched, _widened_now(run, file, found.known)):
+        drop_moot_question(file, f"{QuestionKind.NO_ACCOUNT}/{system}", "found")
+    if grown(found.searched, widened_now(run, file, found.known)):
         return Again("another system told more to search by", at=file.now, failed=False)
     return Finished({"accounts": found.counted(Standing.SURE), "holdings": len(reading.items)})
 
@@ -191,7 +181,7 @@ def _keep_what_showed(run: Run, file: CaseFile, found: Found, reading: Reading[H
     store_accounts(file, system, sure)
     store_holdings(file, system, reading.items, whole=frozenset())
     complete_snapshots(file, system, reading.items)
-    _guard_protected(run, file)
+    guard_protected(run, file)
     _contain_the_new(run, file)
 
 
@@ -212,92 +202,6 @@ def _contain_the_new(run: Run, file: CaseFile) -> None:
                 reopen(file.connection, file.id, each.seq, at=file.now, why=why)
 
 
-def _store_accounts(
-    run: Run, file: CaseFile, found: Found, reading: Reading[Holding]
-) -> tuple[Holding, ...]:
-    """Keep whose each account is; ask again, guard, and tell other systems what was learned.
-
-    Returns the holdings of the accounts that are theirs.
-    """
-    system = run.system_name
-    _contradict(file, store_accounts(file, system, found.verdicts))
-    theirs = {each.native_id for each in load_accounts(file, system)}
-    services = {native_id for name, native_id in by_decision(file, SERVICE) if name == system}
-    for each in found.verdicts:
-        name = f"{QuestionKind.CANDIDATE}/{system}/{each.account.native_id}"
-        if each.standing is Standing.SURE and doubt(file, system, each.account.native_id):
-            ask_again(file, name, "the account now matches for sure")
-        elif each.account.native_id in theirs:
-            _drop_moot_question(file, name, "accept")
-        elif each.account.native_id in services:
-            _drop_moot_question(file, name, "accept as service")
-        elif each.standing is Standing.REJECTED:
-            _drop_moot_question(file, name, "reject")
-    _guard_protected(run, file)
-    _count_again(file, system)
-    _tell_others(run, file, found.known)
-    return tuple(each for each in reading.items if each.account_id in theirs)
-
-
-def _contradict(file: CaseFile, rows: Iterable[AccountRow]) -> None:
-    """Law 5: an account that another person has by now is asked about before it is touched."""
-    for row in rows:
-        if drop_untouched(file, row.system, row.native_id):
-            question_account(file, row)
-            name = f"{QuestionKind.CANDIDATE}/{row.system}/{row.native_id}"
-            ask_again(file, name, "the account carries another person's HR number by now")
-            continue
-        name = f"contradicted/{row.system}"
-        if not was_released(file, name):
-            place_hold(file, name, "manual", CONTRADICTED, "", "survey")
-
-
-def _count_again(file: CaseFile, system: str) -> None:
-    """Where one account was left after a person had looked, a further one is a new question."""
-    name = f"{QuestionKind.SEVERAL_ACCOUNTS}/{system}"
-    _theirs, own = accepted_counts(file)
-    for question in load_questions(file):
-        if question.id == name and question.answer == "one" and own.get(system, 0) > 1:
-            ask_again(file, name, "a further account matches for sure")
-
-
-def _widened_now(run: Run, file: CaseFile, known: Known) -> Subject:
-    """Who would be searched for by now: other systems may have found more while this was read."""
-    elsewhere = (each for each in load_accounts(file) if each.system != run.system_name)
-    more = replace(known, accounts=joined(known.accounts, elsewhere))
-    return widened(more, run.estate.rules, run.system_name)
-
-
-def _tell_others(run: Run, file: CaseFile, known: Known) -> None:
-    """Survey other systems again when this one told a login, an address or an id to search by."""
-    rules, more = run.estate.rules, replace(known, accounts=load_accounts(file))
-    for each in load_operations(file.connection, file.id):
-        elsewhere = each.system != run.system_name and each.step is Step.SURVEY
-        if elsewhere and each.state is OperationState.DONE:
-            before, now = (widened(one, rules, each.system) for one in (known, more))
-            if grown(before, now):
-                why = f"{run.system_name} told more to search by"
-                reopen(file.connection, file.id, each.seq, at=file.now, why=why)
-
-
-def _guard_protected(run: Run, file: CaseFile) -> None:
-    system, subject = run.system_name, file.person.subject
-    if any(run.estate.guards.protects(subject, each) for each in load_accounts(file, system)):
-        # Law 5: protected identities are never touched; only a change of configuration helps.
-        place_hold(file, f"protected/{system}", "protected", PROTECTED, "", "guard")
-
-
-def _drop_moot_question(file: CaseFile, name: str, said: str) -> None:
-    """Answer what the read has answered: an account turned up, or matches for sure by now."""
-    for question in load_questions(file):
-        if question.id == name and not question.answer:
-            answer(file, question.id, said, "survey")
-            control = {"kind": question.kind.value, "system": question.system}
-            file.record(
-                "question.answered", control, {"question": name, "answer": said, "by": "survey"}
-            )
-
-
 def _verified(
     run: Run,
     file: CaseFile,
@@ -311,7 +215,7 @@ def _verified(
         store_survey(file, system, run.step, blind, accounts_found=found.counted(Standing.SURE))
         _record(file, system, run.step, blind, found)
         return Again(f"the verification was blind: {blind.blind}")
-    items = _store_accounts(run, file, found, reading)
+    items = keep_accounts(run, file, found, reading)
     store_holdings(file, system, items, whole=read)
     left = _residue(run, file)
     numbers = [row.number for row in left]
