@@ -32,9 +32,11 @@ MAY_READ_CLOCK_AND_CHANCE = frozenset(
         "reconcile.engine.durable:*",
         "reconcile.engine.jobs:time.time",
         # A password that nobody must ever know, and a file name that nobody must ever guess.
+        "connectors.entra.connector:os.urandom",
         "connectors.ldap.connector:os.urandom",
         "connectors.ldap.rights:secrets.*",  # values that nobody has, for probes of rights
         "connectors.ldap.sign_in:secrets.token_urlsafe",
+        "connectors.scim.connector:secrets.token_urlsafe",
         "connectors.vaults.folder:secrets.token_hex",
     }
 )
