@@ -175,8 +175,12 @@ class EntraConnector:
         return self._change(account, holdings, lambda row: row.revoke, "revoked", again=True)
 
     def restore(self, account: Account, holdings: Sequence[Holding]) -> Sequence[Effect]:
-        """Put back from pre-images what can come back."""
-        return self._change(account, holdings, lambda row: row.restore, "put back")
+        """Put back from pre-images what can come back: last taken, first back.
+
+        A licence brings the mailbox that a rule lies in, a group the team that a channel is in.
+        """
+        rows = tuple(reversed(self._rows))
+        return self._change(account, holdings, lambda row: row.restore, "put back", rows=rows)
 
     def transfer(
         self, account: Account, holdings: Sequence[Holding], successor: Account
@@ -231,6 +235,7 @@ class EntraConnector:
         what: str,
         *,
         again: bool = False,
+        rows: Sequence[Row] = (),
     ) -> Sequence[Effect]:
         """Hand each holding to its row; one effect each, in order."""
         self._may_write(account)
@@ -239,7 +244,7 @@ class EntraConnector:
             absent = {"user": "absent"}
             return [Effect(one.key, Outcome.ALREADY, absent) for one in holdings]
         effects: dict[str, Effect] = {}
-        for row in self._rows:
+        for row in rows or self._rows:
             mine = [holding for holding in holdings if holding.kind in row.kinds]
             change = stage(row)
             if not mine or change is None:

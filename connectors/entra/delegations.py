@@ -22,7 +22,7 @@ from connectors.entra.graph import segment
 from connectors.entra.queries import listed, parts, text
 from connectors.entra.rows import Leaver, Row, RowCard, RowReading, seen_or_missing
 from connectors.entra.settings import Feature, Settings
-from connectors.entra.steps import Look, take
+from connectors.entra.steps import Look, take, take_when_there
 
 DELEGATION: Final = kind("grant.delegation")
 _RULE: Final = "rule:"
@@ -153,7 +153,10 @@ def _look_gone(leaver: Leaver, holding: Holding) -> Look:
 
 
 def _restore(leaver: Leaver, holdings: Sequence[Holding]) -> Sequence[Effect]:
-    return [take(leaver, one, partial(_look_back, leaver, one)) for one in holdings]
+    return [
+        take_when_there(leaver, one, partial(_look_back, leaver, one), "the mailbox")
+        for one in holdings
+    ]
 
 
 def _look_back(leaver: Leaver, holding: Holding) -> Look:

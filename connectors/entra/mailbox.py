@@ -33,7 +33,7 @@ from connectors.entra.mail_export import export
 from connectors.entra.queries import part, text
 from connectors.entra.rows import Leaver, Row, RowCard, RowReading, seen_or_missing
 from connectors.entra.settings import Feature, KeepMailbox, Settings
-from connectors.entra.steps import Look, take
+from connectors.entra.steps import Look, take, take_when_there
 from connectors.faults import Fault
 
 MAILBOX: Final = kind("data.mailbox")
@@ -153,7 +153,7 @@ def _reply_request(leaver: Leaver, reply: Mapping[str, Json]) -> RequestInformat
 
 def _restore(leaver: Leaver, holdings: Sequence[Holding]) -> Sequence[Effect]:
     return [
-        take(leaver, one, partial(_look_as_before, leaver, one))
+        take_when_there(leaver, one, partial(_look_as_before, leaver, one), "the mailbox")
         if one.kind == AUTO_REPLY
         else Effect(one.key, Outcome.ALREADY, {"mailbox": "is the person's"})
         for one in holdings

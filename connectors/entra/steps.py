@@ -46,6 +46,18 @@ class Look:
     adds: bool = False
 
 
+def take_when_there(
+    leaver: Leaver, holding: Holding, look: Callable[[], Look], what: str
+) -> Effect:
+    """Like :func:`take` for undo, where what a thing lies in may have to come back first."""
+    try:
+        return take(leaver, holding, look)
+    except Missing:
+        why = f"{what} is not back yet"
+        until = leaver.later()
+        return Effect(holding.key, Outcome.PENDING, pending_until=until, why=why)
+
+
 def take(
     leaver: Leaver, holding: Holding, look: Callable[[], Look], *, duty: str = "", lost: str = ""
 ) -> Effect:
