@@ -141,16 +141,16 @@ def _agent_rows() -> tuple[Route, ...]:
                 ("POST", f"{one}/$ref", _add_sponsor),
                 ("DELETE", f"{one}/{{sponsor}}/$ref", _remove_sponsor),
             ),
-            *routes(
-                "AgentIdentity.EnableDisable.All AgentIdentity.ReadWrite.All",
-                ("PATCH", f"/servicePrincipals/{cast}/{{agent}}", _switch),
-            ),
         )
     return rows
 
 
 ROUTES: tuple[Route, ...] = (
     *_agent_rows(),
+    *routes(
+        "AgentIdentity.EnableDisable.All AgentIdentity.ReadWrite.All",
+        ("PATCH", "/servicePrincipals/microsoft.graph.agentIdentity/{agent}", _switch),
+    ),
     *routes(
         "User.Read.All User.ReadWrite.All",
         ("GET", "/users/{user}/sponsorOf", _sponsor_of),
