@@ -302,4 +302,7 @@ def _raw(items: Sequence[bytes | str]) -> tuple[bytes, ...]:
 
 
 def _built(controls: Sequence[Control]) -> list[Any]:
-    return [build_control(one.oid, criticality=True, value=one.value) for one in controls]
+    return [
+        build_control(one.oid, criticality=True, value=one.value, encode_control_value=False)
+        for one in controls
+    ]

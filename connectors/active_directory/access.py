@@ -119,7 +119,8 @@ def revoke(domain: Domain, person: Person, holding: Holding) -> Effect:
     now, sid = _read(domain, holding), person.sid
     if now is None or sid is None or not now.names(sid):
         return Effect(holding.key, Outcome.ALREADY, {"named": False})
-    why = _write(domain, holding, now.without(sid, _heir(domain)), owner=now.owner == sid)
+    left = now.without(sid, _heir(domain)).pack()
+    why = _write(domain, holding, left, owner=now.owner == sid)
     after = _read(domain, holding)
     if after is not None and after.names(sid):
         return unchanged("revoke", holding, {"named": True}, why)
@@ -137,7 +138,7 @@ def restore(domain: Domain, person: Person, holding: Holding) -> Effect:
         return Effect(holding.key, Outcome.ALREADY, {"named": True})
     if now is None or _comparable(now) != _comparable(before.without(sid, _heir(domain))):
         return Effect(holding.key, Outcome.REFUSED, why=_CHANGED_SINCE)
-    why = _write(domain, holding, before, owner=before.owner == sid)
+    why = _write(domain, holding, stored[0], owner=before.owner == sid)
     after = _read(domain, holding)
     if after is None or not after.names(sid):
         return unchanged("restore", holding, {"named": False}, why)
@@ -165,11 +166,11 @@ def _read(domain: Domain, holding: Holding) -> SecurityDescriptor | None:
     return SecurityDescriptor.parse(values[0]) if values else None
 
 
-def _write(domain: Domain, holding: Holding, descriptor: SecurityDescriptor, *, owner: bool) -> str:
+def _write(domain: Domain, holding: Holding, descriptor: bytes, *, owner: bool) -> str:
     """Write a descriptor and say how it was turned down. Without SACL: that takes a privilege."""
     attribute, native = _attribute(holding), holding.native_id.partition(":")[0]
     controls = [OWNER_DACL if owner else ONLY_DACL] if attribute == DESCRIPTOR else []
-    change = Change(Edit.REPLACE, attribute, (descriptor.pack(),))
+    change = Change(Edit.REPLACE, attribute, (descriptor,))
     return domain.attempt(native, [change], controls)
 
 

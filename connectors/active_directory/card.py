@@ -159,7 +159,7 @@ def _grants(settings: Settings) -> list[Support]:
         Support(DELEGATION, _TAKE, rights=delegation),
         Support(ROLE, _TAKE, rights=(history,), not_restorable=SID_HISTORY_LOST),
         Support(POLICY, _TAKE, rights=("write on adminCount and DACL", "move to leavers_ou")),
-        Support(ALIAS, _HAND_OVER, rights=_write("servicePrincipalName", "altRecipient")),
+        Support(ALIAS, _TAKE, rights=_write("servicePrincipalName", "altRecipient")),
         access,
     ]
 

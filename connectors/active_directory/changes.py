@@ -48,6 +48,8 @@ class Changes:
 
     def transfer(self, holding: Holding, successor: Account) -> Effect:
         """Make the successor owner or member."""
+        if holding.duty:
+            return Effect(holding.key, Outcome.REFUSED, why=holding.duty)
         domain = self._domain
         heir = Person.of(domain, successor, domain.account_entry(successor))
         if heir.entry is None:

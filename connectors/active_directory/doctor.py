@@ -171,17 +171,16 @@ def _unit(domain: Domain) -> Iterator[Probe]:
 
 
 def _people(domain: Domain) -> Iterator[Entry]:
-    yield from _of_class(domain, "user")
+    yield from _matching(domain, domain.settings.account_filter)
 
 
 def _groups(domain: Domain) -> Iterator[Entry]:
-    yield from _of_class(domain, "group")
+    yield from _matching(domain, "(objectClass=group)")
 
 
-def _of_class(domain: Domain, wanted: str) -> Iterator[Entry]:
+def _matching(domain: Domain, found_by: str) -> Iterator[Entry]:
     attributes = ("objectClass", *sight.ALWAYS_THERE, DESCRIPTOR, _EFFECTIVE)
     for canary in domain.settings.canaries:
-        found_by = f"(objectClass={wanted})"
         entry = domain.session.read(canary.dn, attributes, found_by, [OWNER_GROUP_DACL])
         if entry is not None:
             yield entry

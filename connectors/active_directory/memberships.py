@@ -14,7 +14,7 @@ from typing import Final
 from connectors._directory.entries import Change, Edit, Entry, any_of, equals, normal_dn
 from connectors.active_directory.domain import ID, Domain, silent, unchanged
 from connectors.active_directory.person import Person
-from connectors.active_directory.rows import GROUP, MEMBER, PRIMARY
+from connectors.active_directory.rows import GROUP, MEMBER
 from connectors.active_directory.security import (
     Sid,
     in_domain,
@@ -123,7 +123,7 @@ def _primary(domain: Domain, person: Person, entry: Entry) -> tuple[list[Holding
     holding = Holding(
         account_id=person.account.native_id,
         kind=GROUP,
-        native_id=f"{native}:{PRIMARY}",
+        native_id=f"{native}:{MEMBER}",
         label=f"primary group {group.dn}",
         restore=image if domain.images else {},
     )
@@ -169,20 +169,15 @@ def _visible(domain: Domain, sids: Sequence[Sid]) -> Iterator[Sid]:
 # -------------------------------------------------------------------------------------- changes
 def revoke(domain: Domain, person: Person, holding: Holding) -> Effect:
     """Take the person out of one group; of the primary one after a switch to the neutral one."""
-    native, _, style = holding.native_id.partition(":")
-    if native == FOREIGN.rstrip(":"):
-        return Effect(holding.key, Outcome.REFUSED, why=FOREIGN_DUTY)
+    native = holding.native_id.partition(":")[0]
     group = domain.by_id(native, ["objectSid"])
     if person.entry is None or group is None:
         return Effect(holding.key, Outcome.ALREADY, {"group or account": "absent"})
-    done = False
-    if style == PRIMARY and _leave_primary(domain, person, group):
-        done = True
-    elif style == MEMBER and _is_last_administrator(domain, person, native, group):
-        if not _is_member(domain, person, group):
-            return Effect(holding.key, Outcome.ALREADY, {"member": False})
+    done = _leave_primary(domain, person, group)
+    member = _is_member(domain, person, group)
+    if member and _is_last_administrator(domain, person, native, group):
         return Effect(holding.key, Outcome.REFUSED, {"member": True}, why=_LAST_ADMINISTRATOR)
-    if _is_member(domain, person, group):
+    if member:
         why = domain.attempt(native, [Change(Edit.DELETE, MEMBER, (person.dn.encode(),))])
         if _is_member(domain, person, group):
             return unchanged("revoke", holding, {"member": True}, why)
@@ -192,16 +187,17 @@ def revoke(domain: Domain, person: Person, holding: Holding) -> Effect:
 
 def restore(domain: Domain, person: Person, holding: Holding) -> Effect:
     """Put the person back into one group, as primary one where it was."""
-    native, _, style = holding.native_id.partition(":")
+    native = holding.native_id.partition(":")[0]
+    primary = "rid" in holding.restore
     group = domain.by_id(native, ["objectSid"])
     if person.entry is None or group is None:
         return Effect(holding.key, Outcome.REFUSED, why="the group or the account is gone")
-    if style == PRIMARY and _is_primary(domain, person, group):
+    if primary and _is_primary(domain, person, group):
         return Effect(holding.key, Outcome.ALREADY, {"primary": True})
-    if style != PRIMARY and _is_member(domain, person, group):
+    if not primary and _is_member(domain, person, group):
         return Effect(holding.key, Outcome.ALREADY, {"member": True})
     why = _join(domain, person, native, group)
-    if not why and style == PRIMARY:
+    if not why and primary:
         why = _make_primary(domain, person, group, holding)
     if why:
         return Effect(holding.key, Outcome.REFUSED, why=why)
@@ -211,7 +207,7 @@ def restore(domain: Domain, person: Person, holding: Holding) -> Effect:
 def transfer(domain: Domain, heir: Person, holding: Holding) -> Effect:
     """Make the successor a member of the same group."""
     native = holding.native_id.partition(":")[0]
-    group = domain.by_id(native, ["objectSid"]) if native != FOREIGN.rstrip(":") else None
+    group = domain.by_id(native, ["objectSid"])
     if heir.entry is None or group is None:
         return Effect(holding.key, Outcome.REFUSED, why="the group or the successor is not there")
     if _is_member(domain, heir, group) or _is_primary(domain, heir, group):

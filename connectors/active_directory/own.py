@@ -27,6 +27,7 @@ from connectors.active_directory.rows import (
     PLACE,
     POLICY,
     ROLE,
+    bound_to,
     fingerprint,
     kind_of_value,
 )
@@ -116,7 +117,8 @@ def restore_value(domain: Domain, person: Person, holding: Holding) -> Effect:
         return Effect(holding.key, Outcome.ALREADY, _count(person.entry, holding))
     if holding.kind == ROLE:
         return Effect(holding.key, Outcome.REFUSED, why=SID_HISTORY_LOST)
-    why = domain.attempt(person.account.native_id, [Change(Edit.ADD, attribute, values)])
+    here = tuple(bound_to(attribute, value, person.dn) for value in values)
+    why = domain.attempt(person.account.native_id, [Change(Edit.ADD, attribute, here)])
     after = domain.account_entry(person.account, [attribute])
     if _value_of(after, holding.native_id) is None:
         return unchanged("restore", holding, _count(after, holding), why)

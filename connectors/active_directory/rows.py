@@ -66,9 +66,11 @@ DESCRIPTORS: Final[dict[str, Kind]] = {
 ADMIN_COUNT: Final = "adminCount"
 PLACE: Final = "place"
 MEMBER: Final = "member"
-PRIMARY: Final = "primarygroup"
 MEMBER_UID: Final = "memberUid"
 CREATOR: Final = "mS-DS-CreatorSID"
+_KEY_LINK: Final = "msDS-KeyCredentialLink"
+_DN_WITH_BINARY: Final = 3
+"""Colons in ``B:<length>:<hex>:<dn>`` (MS-ADTS 3.1.1.2.2.2.2)."""
 _SSH: Final = (b"sshkey:", b"ssh:", b"ssh-")
 
 
@@ -128,8 +130,19 @@ def kind_of_reference(row: Row, object_classes: tuple[str, ...]) -> Kind:
 def fingerprint(attribute: str, value: bytes) -> str:
     """Name a value for good: of a key link only the key counts, of an SSH key not its comment."""
     material = value
-    if attribute == "msDS-KeyCredentialLink":
-        material = value.split(b":", 3)[2] if value.count(b":") >= 3 else value  # noqa: PLR2004 - B:length:hex:dn
+    if attribute == _KEY_LINK and value.count(b":") >= _DN_WITH_BINARY:
+        material = value.split(b":", _DN_WITH_BINARY)[2]
     if attribute == "sshPublicKey":
         material = next((part for part in value.split() if part.startswith(b"AAAA")), value)
     return hashlib.sha256(material).hexdigest()
+
+
+def bound_to(attribute: str, value: bytes, dn: str) -> bytes:
+    """Return a value as it must be written on an object that is at ``dn`` now.
+
+    A key link carries the DN of the object it lies on, which may have moved since it was stored.
+    """
+    if attribute != _KEY_LINK or value.count(b":") < _DN_WITH_BINARY:
+        return value
+    head = value.split(b":", _DN_WITH_BINARY)[:_DN_WITH_BINARY]
+    return b":".join([*head, dn.encode()])

@@ -222,11 +222,11 @@ class SecurityDescriptor:
         at = _HEADER.size
         lists = [_acl_bytes(one) if one is not None else b"" for one in (self.sacl, self.dacl)]
         names = [sid_bytes(one) if one is not None else b"" for one in (self.owner, self.group)]
-        for part in (*lists, *names):
+        for part in (*names, *lists):
             offsets.append(at if part else 0)
             parts.append(part)
             at += len(part)
-        sacl, dacl, owner, group = offsets
+        owner, group, sacl, dacl = offsets
         head = _HEADER.pack(1, self.reserved, self.control, owner, group, sacl, dacl)
         return head + b"".join(parts)
 

@@ -38,6 +38,7 @@ class Meddler:
     swallow_writes: bool = False
     cut_after: int | None = None
     garbage: bytes = b""
+    server_host: str = LOOPBACK
     _clients: list[socket.socket] = field(default_factory=list)
     _threads: list[threading.Thread] = field(default_factory=list)
 
@@ -110,7 +111,7 @@ class Meddler:
                 client.recv(65536)
                 return
             _answer_at_once(client)
-            with _connect(self.server_port) as server:
+            with _connect(self.server_host, self.server_port) as server:
                 self._relay(client, server)
 
     def _relay(self, client: socket.socket, server: ssl.SSLSocket) -> None:
@@ -132,11 +133,11 @@ class Meddler:
                     return
 
 
-def _connect(port: int) -> ssl.SSLSocket:
+def _connect(host: str, port: int) -> ssl.SSLSocket:
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    server = socket.create_connection((LOOPBACK, port), timeout=60)
+    server = socket.create_connection((host, port), timeout=60)
     _answer_at_once(server)
     return context.wrap_socket(server)
 
