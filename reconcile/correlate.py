@@ -273,11 +273,15 @@ def _seen(rule: Rule, account: Account) -> tuple[str, ...]:
     """The values of an account that a rule looks at."""
     match rule.match:
         case Match.LOGIN | Match.PATTERN:
-            named = (account.login, *values(account, IdentityKey.LOGIN))
+            shown = (account.login, *values(account, IdentityKey.LOGIN))
+            whole = (*shown, *values(account, IdentityKey.UPN))
+            named = (*shown, *(_local(login) for login in whole))
         case Match.UPN:
             named = values(account, IdentityKey.UPN)
         case Match.MAIL:
-            named = (*values(account, IdentityKey.MAIL), *values(account, IdentityKey.UPN))
+            login = (account.login,) if "@" in account.login else ()
+            mails = values(account, IdentityKey.MAIL)
+            named = (*mails, *values(account, IdentityKey.UPN), *login)
         case Match.OWNER:
             named = values(account, IdentityKey.OWNER)
         case Match.NAME:
@@ -307,11 +311,18 @@ def _wanted(rule: Rule, known: Known) -> tuple[str, ...]:
 
 
 def logins(known: Known) -> tuple[str, ...]:
-    """Every login that is the person's own: told by HR, before the @ of the UPN, or learned."""
+    """Every login that is the person's own: told by HR, before the @ of the UPN, or learned.
+
+    Some systems have the whole UPN as login: what stands before its @ is the login elsewhere.
+    """
     subject = known.subject
-    learned = (each.login for each in known.accounts if each.kind is AccountKind.PERSON)
-    named = (*subject.logins, subject.upn.partition("@")[0], *learned)
+    own = (each.login for each in known.accounts if each.kind is AccountKind.PERSON)
+    named = (*subject.logins, _local(subject.upn), *(_local(login) for login in own))
     return tuple(dict.fromkeys(login for login in named if login.strip()))
+
+
+def _local(login: str) -> str:
+    return login.partition("@")[0]
 
 
 def addresses(known: Known) -> tuple[str, ...]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from connectors.contract import Credential, HoldingState, Stage, Subject, kind
+from connectors.contract import AccountKind, Credential, HoldingState, Stage, Subject, kind
 from policies.dispose import dispose
 from policies.model import SuccessorRole, Transfer
+from reconcile.correlate import Known, Reason, Standing, correlate
 from reconcile.facts import QuestionKind
 from reconcile.operations.run import Again, Blind, Closing, Finished, Run
 from reconcile.operations.writing import Change
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from policies.model import Policy
     from reconcile.event import Person
     from reconcile.store.case_file import CaseFile
-
-SURE = 100
 
 
 def transfer(run: Run) -> Finished | Again | Closing:
@@ -136,7 +135,7 @@ def _receiver(run: Run, chain: Sequence[Subject], theirs: set[str]) -> Account |
             if found.blind:
                 message = f"{run.system_name}: {found.blind}"
                 raise Blind(message)
-            sure = _sure_of(subject, found.items)
+            sure = _sure_of(run, subject, found.items)
             if len(sure) == 1 and _may_receive(run, connector, subject, sure[0], theirs):
                 return sure[0]
     finally:
@@ -144,10 +143,16 @@ def _receiver(run: Run, chain: Sequence[Subject], theirs: set[str]) -> Account |
     return None
 
 
-def _sure_of(subject: Subject, found: Sequence[Account]) -> list[Account]:
-    """Keep the sure matches. Who was named by mail address alone is whoever has that address."""
+def _sure_of(run: Run, subject: Subject, found: Sequence[Account]) -> list[Account]:
+    """Keep the sure matches of their own. Who was named by address alone is whoever has it."""
     by_mail = not (subject.employment_id or subject.employee_number)
-    return [account for account in found if by_mail or account.confidence == SURE]
+    verdicts = correlate(found, Known(subject), run.estate.rules)
+    return [
+        each.account
+        for each in verdicts
+        if each.standing is Standing.SURE or (by_mail and each.reason is not Reason.LOOK_ALIKE)
+        if each.account.kind is AccountKind.PERSON
+    ]
 
 
 def _leaves(file: CaseFile, subject: Subject) -> bool:

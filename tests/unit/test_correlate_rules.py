@@ -279,3 +279,13 @@ def test_an_administrators_login_makes_no_further_ones() -> None:
     wider = widened(Known(LEAVER, (admin,)), Rules((ADMINS,)), "door")
     assert wider.logins == ("lver", "adm-lver")
     assert wider.emails == ("lea.ver@example.com",)
+
+
+def test_a_login_that_is_an_address_is_read_as_both() -> None:
+    """Entra's login is the UPN: before the @ it is the login, and whole it is an address."""
+    cloud = Account("entra", "oid", "adm-lver@corp.example.com", confidence=30)
+    mailed = Account("saas", "1", "Lea.Ver@example.com", confidence=30)
+    own = Account("entra", "own", "lver77@corp.example.com")
+    assert said(judge(cloud, KNOWN, Rules((ADMINS,)))) == ("candidate", "pattern adm-{login}", "")
+    assert said(judge(mailed, KNOWN, Rules())) == ("candidate", "mail", "")
+    assert widened(Known(LEAVER, (own,)), Rules(), "door").logins == ("lver", "lver77")
