@@ -211,7 +211,7 @@ def _compare(account: Account, key: IdentityKey, ours: str) -> tuple[IdentityKey
 
 def _shares_immutable_id(account: Account, known: Known) -> bool:
     """Immutable ids are compared as they are: base64 knows upper and lower case."""
-    learned = {each.value for each in _immutable_ids(known, account.system)}
+    learned = {each.value for each in immutable_ids(known, account.system)}
     return bool(learned & {value for value in values(account, IdentityKey.IMMUTABLE_ID) if value})
 
 
@@ -360,39 +360,7 @@ def _kind(account: Account, known: Known, rules: Rules) -> AccountKind:
     return AccountKind.PERSON
 
 
-# ------------------------------------------------------------------------------- what to search
-
-
-def widened(known: Known, rules: Rules, system: str) -> Subject:
-    """The subject a connector is to search for: HR's words, what was learned, what patterns make.
-
-    The more is known, the wider the search; what is found is judged by ``known`` all the same.
-    """
-    made = [
-        login
-        for rule in rules.of(system)
-        if rule.match is Match.PATTERN
-        for login in expanded(rule, known)
-    ]
-    return replace(
-        known.subject,
-        emails=addresses(known),
-        logins=tuple(dict.fromkeys((*logins(known), *made))),
-        identifiers=_immutable_ids(known, system),
-    )
-
-
-def grown(before: Subject, now: Subject) -> bool:
-    """Say whether there is more to search by than there was."""
-
-    def words(subject: Subject) -> set[str]:
-        ids = {each.value for each in subject.identifiers}
-        return ids | {fold(value) for value in (*subject.emails, *subject.logins)}
-
-    return bool(words(now) - words(before))
-
-
-def _immutable_ids(known: Known, system: str) -> tuple[Identifier, ...]:
+def immutable_ids(known: Known, system: str) -> tuple[Identifier, ...]:
     """Ids that accounts of theirs in other systems carry, and that this one may carry too."""
     elsewhere = (each for each in known.accounts if each.system != system)
     carried = (each for account in elsewhere for each in account.identifiers)

@@ -9,7 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from reconcile.correlate import Standing, correlate, grown, joined, widened
+from reconcile.alike import fold
+from reconcile.correlate import (
+    Match,
+    Standing,
+    addresses,
+    correlate,
+    expanded,
+    immutable_ids,
+    joined,
+    logins,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,3 +77,32 @@ def search(
             both = correlate((*first.items, *second.items), known, rules)
             return Found(known, wider, (first, second), both)
     return Found(known, searched, (first,), verdicts)
+
+
+def widened(known: Known, rules: Rules, system: str) -> Subject:
+    """The subject a connector is to search for: HR's words, what was learned, what patterns make.
+
+    The more is known, the wider the search; what is found is judged by ``known`` all the same.
+    """
+    made = [
+        login
+        for rule in rules.of(system)
+        if rule.match is Match.PATTERN
+        for login in expanded(rule, known)
+    ]
+    return replace(
+        known.subject,
+        emails=addresses(known),
+        logins=tuple(dict.fromkeys((*logins(known), *made))),
+        identifiers=immutable_ids(known, system),
+    )
+
+
+def grown(before: Subject, now: Subject) -> bool:
+    """Say whether there is more to search by than there was."""
+
+    def words(subject: Subject) -> set[str]:
+        ids = {each.value for each in subject.identifiers}
+        return ids | {fold(value) for value in (*subject.emails, *subject.logins)}
+
+    return bool(words(now) - words(before))

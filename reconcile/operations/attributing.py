@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from reconcile.correlate import Standing, grown, joined, widened
+from reconcile.correlate import Standing, joined
 from reconcile.estate import PROTECTED
 from reconcile.facts import OperationState, QuestionKind, Step
+from reconcile.searching import grown, widened
 from reconcile.store.account_rows import (
     ACCEPTED,
     REJECTED,

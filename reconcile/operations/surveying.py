@@ -22,7 +22,7 @@ from connectors.contract import (
 )
 from policies.dispose import dispose
 from reconcile.closure import satisfied
-from reconcile.correlate import Known, Standing, grown
+from reconcile.correlate import Known, Standing
 from reconcile.facts import OperationState, QuestionKind, Step
 from reconcile.gates import supports
 from reconcile.operations.attributing import (
@@ -33,7 +33,7 @@ from reconcile.operations.attributing import (
 )
 from reconcile.operations.run import Again, Closing, Finished, Run
 from reconcile.policy_book import policy_of
-from reconcile.searching import search
+from reconcile.searching import grown, search
 from reconcile.store.account_rows import (
     SERVICE,
     attributed,

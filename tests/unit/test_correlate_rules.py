@@ -14,10 +14,9 @@ from reconcile.correlate import (
     Standing,
     Verdict,
     correlate,
-    grown,
     judge,
-    widened,
 )
+from reconcile.searching import grown, widened
 
 LEAVER = Subject(
     "E-1042",
