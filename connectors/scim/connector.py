@@ -24,7 +24,7 @@ from connectors.contract import (
     Probe,
     Subject,
 )
-from connectors.faults import Malformed, Unauthorised
+from connectors.faults import Malformed, Refused, Unauthorised
 from connectors.scim import doctor, finding
 from connectors.scim.card import PASSWORD, card
 from connectors.scim.changes import Changes
@@ -143,6 +143,10 @@ class ScimConnector:
     def _changes(self, account: Account) -> Changes:
         if self._credential is not Credential.ACT:
             raise Unauthorised("scim: the verifying token changes nothing", code="scim:verify")
+        canary = self._settings.canary
+        known = {account.native_id, *(one.value for one in account.identifiers)}
+        if {canary.id, canary.external_id} & known:
+            raise Refused("scim: the canary is never changed", code="scim:canary")
         return Changes(self._target(), account, lambda: secrets.token_urlsafe(32))
 
 

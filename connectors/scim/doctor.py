@@ -14,7 +14,7 @@ from typing import Final
 from connectors.contract import Credential, Probe
 from connectors.faults import Fault, Missing, Refused, Unauthorised
 from connectors.scim.dialect import PATCH_SCHEMA
-from connectors.scim.finding import LOGIN
+from connectors.scim.finding import LOGIN, MAIL
 from connectors.scim.listing import Cut
 from connectors.scim.survey import memberships
 from connectors.scim.target import USERS, Target
@@ -81,7 +81,7 @@ def _canary(target: Target) -> Probe:
 
 
 def _filters(target: Target) -> Probe:
-    paths = (*target.settings.certain, LOGIN)
+    paths = (*target.settings.certain, LOGIN, MAIL)
     try:
         found = [path for path in paths if target.proven(path)]
     except Cut as cut:

@@ -36,12 +36,15 @@ MAIL: Final = "emails.value"
 NOTHING_TO_SEARCH_BY: Final = (
     "nothing to search by: HR gave no number or id that this target keeps, no address and no login"
 )
+UNSEARCHABLE: Final = "something HR calls this person cannot be searched for"
 _KEY_OF: Final = {LOGIN: IdentityKey.LOGIN, MAIL: IdentityKey.MAIL}
 
 
 def find(target: Target, system: str, subject: Subject) -> Iterator[Page[Account]]:
     """Search by every attribute that may name the person, and grade what is found."""
-    wanted = _wanted(target, subject)
+    given = _wanted(target, subject)
+    wanted = {path: frozenset(filter(_usable, values)) for path, values in given.items()}
+    dropped = [UNSEARCHABLE] if wanted != given else []
     if not any(wanted.values()):
         yield Page((), target.end([NOTHING_TO_SEARCH_BY]))  # Law 2: empty is not absent
         return
@@ -52,7 +55,7 @@ def find(target: Target, system: str, subject: Subject) -> Iterator[Page[Account
         return
     accounts = [_graded(target, system, wanted, user) for user in found]
     yield Page(tuple(_none_shared(target, accounts)))
-    yield Page((), target.end(seen=seen))
+    yield Page((), target.end(dropped, seen=seen))
 
 
 def list_accounts(target: Target, system: str) -> Iterator[Page[Account]]:
@@ -100,13 +103,13 @@ def _wanted(target: Target, subject: Subject) -> dict[str, frozenset[str]]:
     wanted[LOGIN] = (*subject.logins, subject.upn, local, *subject.emails)
     wanted[MAIL] = (*subject.emails, subject.upn)
     return {
-        path: frozenset(one for one in values if _usable(one)) for path, values in wanted.items()
+        path: frozenset(one for one in values if one.strip()) for path, values in wanted.items()
     }
 
 
 def _usable(value: str) -> bool:
-    """Leave out what no target can hold: nothing, far too much, or half a character."""
-    return bool(value.strip()) and len(value) <= MAX_ID_LENGTH and value.isprintable()
+    """Leave out what no target can hold: far too much, or half a character."""
+    return len(value) <= MAX_ID_LENGTH and value.isprintable()
 
 
 def _search(target: Target, wanted: dict[str, frozenset[str]]) -> tuple[list[Resource], bool]:
