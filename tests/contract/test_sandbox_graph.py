@@ -37,6 +37,8 @@ NOT_IN_THE_DOCUMENT = {
     "/groups/{group}/owners/{owner}": "left out on purpose: it deletes the object itself",
 }
 """Paths that the fake deletes at and the document does not have, with the reason."""
+EXPORT = "/admin/exchange/mailboxes/{mailbox}/exportItems"
+"""The document's answer has no member for the stream, which the vendor's page shows (`data`)."""
 
 
 @dataclass
@@ -358,6 +360,7 @@ def role_steps(walk: Walk, n: dict[str, str]) -> Iterator[Step]:
     yield "WAIT", "", 40, None
     yield "POST", found, 400, {"action": "adminRemove", **asked}
     yield "POST", found, 201, {"action": "adminAssign", **asked, "scheduleInfo": lasting}
+    yield "POST", f"{found}/{{last}}/cancel", 204, None  # an active admin could not be disabled
     eligible = f"{base}/roleEligibilityScheduleRequests"
     yield "POST", eligible, 201, {"action": "adminRemove", **asked}
     yield "GET", f"{eligible}/{{last}}", 200, None
@@ -444,8 +447,7 @@ def communication_steps(_walk: Walk, n: dict[str, str]) -> Iterator[Step]:
     yield "POST", rules, 201, new
     yield "PATCH", f"{rules}/{{last}}", 200, {"isEnabled": False}
     yield "GET", f"{user}/messages/{n['message']}/$value", 200, None
-    export = f"/admin/exchange/mailboxes/{n['mailbox']}/exportItems"
-    yield "POST", export, 200, {"ItemIds": [n["message"]]}
+    yield "POST", filled(EXPORT, n), 200, {"ItemIds": ["nothing-of-this-id"]}
     yield "POST", f"{user}/events/{n['weekly']}/cancel", 202, {"Comment": "left"}
     yield "POST", f"{user}/events/{n['weekly']}/cancel", 404, {"Comment": "left"}
     yield "DELETE", f"{user}/events/{n['review']}", 204, None
@@ -520,9 +522,14 @@ def step_through(walk: Walk, steps: Iterator[Step]) -> None:
             continue
         answer = walk.ask(method, path.replace("{last}", last), status, with_last(body, last))
         if method == "POST" and isinstance(answer, dict):
-            first = (answer.get("value") or [{}])[0] if "value" in answer else answer
-            if isinstance(first, dict):
-                last = first.get("id") or first.get("keyId") or last
+            last = id_in(answer) or last
+
+
+def id_in(answer: dict[str, Any]) -> str:
+    """Return the id of what was made, or of the first of several."""
+    several = answer.get("value")
+    made = several[0] if isinstance(several, list) and several else answer
+    return str(made.get("id") or made.get("keyId") or "") if isinstance(made, dict) else ""
 
 
 def test_writes(walk: Walk) -> None:
