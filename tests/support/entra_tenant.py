@@ -3,6 +3,8 @@
 The connector speaks to it over HTTP; the rig looks at the tenant's true state past it.
 """
 
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -35,6 +37,11 @@ from deprovisioner.sandbox.people import Person, people
 START = datetime(2026, 12, 18, 10, 0, tzinfo=UTC)
 BASE = tuple(row for row in ROWS if row.name.startswith(("E01", "1.2", "E40")))
 """Account, methods and devices: what contain works on."""
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_HISTORY = frozenset(
+    {Table.ROLE_REQUESTS, Table.GROUP_REQUESTS, Table.PACKAGE_REQUESTS, Table.SIGN_INS}
+)
+"""What was asked for, which nobody can take back."""
 APPS = {Credential.ACT: App.ACTOR, Credential.VERIFY: App.VERIFIER}
 SHORT = timedelta(milliseconds=150)
 """What a test that waits for a slow answer really waits."""
@@ -165,42 +172,51 @@ class EntraRig:
     # ------------------------------------------------------------------------- the true state
     def witness(self) -> Mapping[str, Json]:
         """Read all state of the leaver past the connector."""
-        return self._state(self.leaver_id)
+        return self._state(self.leaver_id, self._mentions())
 
     def bystanders(self) -> Mapping[str, Json]:
-        """Read everybody but leaver and successor."""
+        """Read everybody but leaver and successor. What the leaver and they share is not theirs."""
         successor = self.graph.tenant.user_id(self.graph.tenant.successor.employment_id)
-        left_out = {self.leaver_id, successor}
+        left_out, mentions = {self.leaver_id, successor}, Counter[tuple[str, str]]()
         everybody = [user["id"] for user in self.graph.truth.every(Table.USERS)]
-        return {key: dict(self._state(key)) for key in everybody if key not in left_out}
+        return {key: self._state(key, mentions) for key in everybody if key not in left_out}
 
-    def _state(self, key: str) -> dict[str, Json]:
+    def _mentions(self) -> Counter[tuple[str, str]]:
+        """Count how often each object id is named in each table, whatever the record's own id."""
+        truth, found = self.graph.truth, Counter[tuple[str, str]]()
+        for table in set(Table) - _HISTORY:
+            for record in truth.every(table):
+                found.update((table.value, one) for one in set(_ID.findall(str(record))))
+        return found
+
+    def _state(self, key: str, mentions: Counter[tuple[str, str]]) -> dict[str, Json]:
         truth = self.graph.truth
         user = dict(truth.get(Table.USERS, key) or {})
         for name in ("signInSessionsValidFromDateTime", "lastPasswordChangeDateTime", "_password"):
             user.pop(name, None)
         state: dict[str, Json] = {f"user {name}": value for name, value in user.items()}
-        links = (Link.MEMBER, Link.OWNER, Link.SPONSOR, Link.REGISTERED_OWNER)
-        for link in links:
+        for link in (Link.MEMBER, Link.OWNER, Link.SPONSOR, Link.REGISTERED_OWNER, Link.MANAGER):
             state[f"{link} of"] = cast("Json", sorted(truth.sources(link, key)))
         for device in truth.sources(Link.REGISTERED_OWNER, key):
             record = truth.get(Table.DEVICES, device) or {}
             state[f"device {device}"] = record.get("accountEnabled")
-        methods = [record["id"] for record in truth.where(Table.AUTHENTICATION_METHODS, _user=key)]
-        state["methods"] = cast("Json", sorted(methods))
+        for (table, named), count in mentions.items():
+            if named == key:
+                state[f"named in {table}"] = count
         return state
 
     def vanish(self, holding: Holding) -> None:
         """Take one holding away as somebody else."""
 
         def take(store: Store) -> None:
-            place, _, native_id = holding.native_id.rpartition("/")
             if holding.kind == "device":
                 store.drop(Table.DEVICES, holding.native_id)
-            elif place:
-                store.drop(Table.AUTHENTICATION_METHODS, f"{holding.account_id}/{native_id}")
-            else:
-                store.change(Table.USERS, holding.account_id, accountEnabled=False)
+                return
+            _, definition, scope = holding.native_id.split(":")
+            now = store.view(store.clock())
+            for record in now.where(Table.ROLE_ELIGIBILITIES, principalId=holding.account_id):
+                if (record["roleDefinitionId"], record["directoryScopeId"]) == (definition, scope):
+                    store.drop(Table.ROLE_ELIGIBILITIES, record["id"])
 
         self.graph.edit(take)
 
@@ -270,6 +286,10 @@ class EntraRig:
         self.clock.now = max(self.clock.now, until)
 
 
+def _share_mailbox(store: Store, user: str) -> None:
+    store.change(Table.MAILBOXES, user, userPurpose="shared")
+
+
 @contextmanager
 def tenant(
     transport: Callable[[], httpx.BaseTransport] = httpx.HTTPTransport,
@@ -279,7 +299,10 @@ def tenant(
     """Start a fresh tenant and stop it."""
     clock = Clock()
     with GraphServer(Tenant(population()), clock=clock) as graph:
-        yield EntraRig(graph, clock, transport, rows, more or {})
+        rig = EntraRig(graph, clock, transport, rows, more or {})
+        # A licence only goes when somebody has made the mailbox a shared one (a person's task).
+        graph.edit(lambda store: _share_mailbox(store, rig.leaver_id))
+        yield rig
 
 
 def opens(
