@@ -14,7 +14,7 @@ import secrets
 import ssl
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -83,13 +83,18 @@ class Spoiler:
     """A proxy before a SCIM server; use it in a ``with`` block.
 
     ``situation`` is the trouble that lasts; ``canary`` holds the ids that disappear with the
-    canary. ``requests`` counts what came, by method.
+    canary. ``requests`` is what came. ``missing``: the id that its own address denies.
+    ``hidden_members``: the group that does not say who is in it. ``meddle_before_put``: what
+    somebody else does between our read and our PUT.
     """
 
     upstream: str
     canary: tuple[str, ...] = ()
     situation: Situation | None = None
     requests: list[tuple[str, str]] = field(default_factory=list)
+    missing: str = ""
+    hidden_members: str = ""
+    meddle_before_put: Callable[[], None] | None = None
     _healed: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> Self:
@@ -136,6 +141,10 @@ class Spoiler:
         made = self._instead(method)
         if made is not None:
             return made
+        if self.missing and target.endswith(f"/{self.missing}"):
+            return _Made(404, {}, b"")
+        if method == "PUT" and self.meddle_before_put is not None:
+            self.meddle_before_put()
         passed = {
             name: value
             for name, value in headers.items()
@@ -173,9 +182,11 @@ class Spoiler:
 
     def _spoiled(self, response: httpx.Response) -> tuple[int, Any] | None:
         situation = self.situation
-        if response.status_code != httpx.codes.OK or situation is None:
+        if response.status_code != httpx.codes.OK:
             return None
         document = response.json()
+        if self.hidden_members:
+            return 200, _without_members(document, self.hidden_members)
         if situation is Situation.CANARY_HIDDEN:
             return self._without_canary(document)
         if situation is Situation.TARGET_HIDDEN:
@@ -193,6 +204,13 @@ class Spoiler:
         missing = len(document["Resources"]) - len(left)
         total = document["totalResults"] - missing
         return 200, document | {"Resources": left, "totalResults": total}
+
+
+def _without_members(document: dict[str, Any], group: str) -> dict[str, Any]:
+    if document.get("id") == group:
+        return {name: value for name, value in document.items() if name != "members"}
+    listed = [_without_members(one, group) for one in document.get("Resources", [])]
+    return document | ({"Resources": listed} if listed else {})
 
 
 def _shown_little(document: dict[str, Any]) -> dict[str, Any]:
