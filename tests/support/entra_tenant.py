@@ -196,7 +196,8 @@ class EntraRig:
             user.pop(name, None)
         state: dict[str, Json] = {f"user {name}": value for name, value in user.items()}
         for link in (Link.MEMBER, Link.OWNER, Link.SPONSOR, Link.REGISTERED_OWNER, Link.MANAGER):
-            state[f"{link} of"] = cast("Json", sorted(truth.sources(link, key)))
+            ours = {self.leaver_id} if key != self.leaver_id else set()
+            state[f"{link} of"] = cast("Json", sorted(set(truth.sources(link, key)) - ours))
         for device in truth.sources(Link.REGISTERED_OWNER, key):
             record = truth.get(Table.DEVICES, device) or {}
             state[f"device {device}"] = record.get("accountEnabled")
