@@ -10,8 +10,10 @@ import socket
 import ssl
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from deprovisioner.sandbox.directory import ber, protocol
 from deprovisioner.sandbox.directory.operations import Directory
@@ -30,7 +32,14 @@ class Certificate:
     key_file: str
 
 
-class DirectoryServer:
+class Dialogue(Protocol):
+    """What is said on one connection."""
+
+    def handle(self, message: protocol.Message) -> str:
+        """Answer one request; "tls" when TLS is to start now, "end" after an unbind, else ""."""
+
+
+class LdapServer(ABC):
     """An LDAP listener on a free loopback port, running between `start` and `stop`.
 
     With a certificate it speaks LDAPS when `implicit_tls` is set and offers StartTLS otherwise.
@@ -38,14 +47,12 @@ class DirectoryServer:
 
     def __init__(
         self,
-        directory: Directory,
         *,
         port: int = 0,
         certificate: Certificate | None = None,
         implicit_tls: bool = False,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.directory = directory
         self._wanted_port, self._sleep = port, sleep
         self._tls = _context(certificate) if certificate else None
         self._implicit_tls = implicit_tls and certificate is not None
@@ -53,6 +60,10 @@ class DirectoryServer:
         self._open: set[_Line] = set()
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
+
+    @abstractmethod
+    def _dialogue_with(self, send: Callable[[bytes], None]) -> Dialogue:
+        """Make what answers one connection."""
 
     def start(self) -> None:
         """Listen; returns when the port is open."""
@@ -134,8 +145,7 @@ class DirectoryServer:
             line.connection = self._tls.wrap_socket(line.connection, server_side=True)
 
     def _dialogue(self, line: "_Line") -> None:
-        offers_tls = self._tls is not None and not self._implicit_tls
-        session = Session(self.directory, line.send, self._sleep, tls=offers_tls)
+        session = self._dialogue_with(line.send)
         while True:
             try:
                 data = line.receive()
@@ -149,6 +159,29 @@ class DirectoryServer:
                 return
             if todo == "tls":
                 self._secure(line)
+
+    @property
+    def _offers_tls(self) -> bool:
+        return self._tls is not None and not self._implicit_tls
+
+
+class DirectoryServer(LdapServer):
+    """The listener of a directory of people, as OpenLDAP or 389-ds has it."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        *,
+        port: int = 0,
+        certificate: Certificate | None = None,
+        implicit_tls: bool = False,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        super().__init__(port=port, certificate=certificate, implicit_tls=implicit_tls, sleep=sleep)
+        self.directory = directory
+
+    def _dialogue_with(self, send: Callable[[bytes], None]) -> Dialogue:
+        return Session(self.directory, send, self._sleep, tls=self._offers_tls)
 
 
 class _Line:
