@@ -43,7 +43,7 @@ ACTOR_PERMISSIONS = VERIFIER_PERMISSIONS | words(
     """
     AdministrativeUnit.ReadWrite.All AgentIdentity.EnableDisable.All
     AgentIdentity.UpdateSponsors.All AppRoleAssignment.ReadWrite.All Application.ReadWrite.All
-    BitlockerKey.Read.All Calendars.ReadWrite ChannelMember.ReadWrite.All
+    BitlockerKey.Read.All Calendars.ReadWrite ChannelMember.ReadWrite.All Contacts.Read
     DelegatedPermissionGrant.ReadWrite.All Device.ReadWrite.All DeviceLocalCredential.Read.All
     DeviceManagementManagedDevices.PrivilegedOperations.All
     DeviceManagementManagedDevices.ReadWrite.All EntitlementManagement.ReadWrite.All

@@ -44,6 +44,9 @@ MESSAGE = Kind(
         "id": words("eq"),
     },
 )
+CONTACT = Kind(
+    "contact", words("companyName displayName emailAddresses givenName id parentFolderId surname")
+)
 EXPORT_FOLDER = Kind(
     "mailboxFolder", words("childFolderCount displayName id parentFolderId totalItemCount type")
 )
@@ -183,6 +186,34 @@ def _messages(call: Call) -> Reply:
     return Listing(MESSAGE, items, context, directory=False, default=10, most=999, options=_OPTIONS)
 
 
+def _contacts(call: Call) -> Reply:
+    """Return the address book: here, whoever wrote to this mailbox."""
+    found = mailbox(call.view, call.path["user"])
+    senders = {
+        row["from"]["emailAddress"]["address"]: row["from"]["emailAddress"]
+        for row in call.view.where(Table.MESSAGES, _user=found["id"])
+    }
+    items = [
+        Typed(
+            CONTACT,
+            {
+                "id": f"contact-{number}",
+                "displayName": who["name"],
+                **_SPARE,
+                "emailAddresses": [who],
+            },
+        )
+        for number, who in enumerate(senders.values())
+    ]
+    context = f"users('{found['id']}')/contacts"
+    return Listing(CONTACT, items, context, directory=False, default=10, most=999, options=_OPTIONS)
+
+
+_SPARE: Record = {
+    "companyName": None, "givenName": None, "parentFolderId": "contacts", "surname": None,
+}  # fmt: skip
+
+
 def _one_message(call: Call) -> Record:
     found = mailbox(call.view, call.path["user"])
     message = call.view.get(Table.MESSAGES, call.path["message"])
@@ -293,6 +324,11 @@ ROUTES: tuple[Route, ...] = (
         ("GET", "/users/{user}/mailFolders", _folders),
         ("GET", "/users/{user}/messages", _messages),
         ("GET", "/users/{user}/messages/{message}", _message),
+        outlook=True,
+    ),
+    *routes(
+        "Contacts.Read Contacts.ReadWrite",
+        ("GET", "/users/{user}/contacts", _contacts),
         outlook=True,
     ),
     *routes(
