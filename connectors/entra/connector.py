@@ -75,15 +75,15 @@ ROWS: Final[tuple[Row, ...]] = (
     applications.OWNED,
     agents.ROW,
     mentions.ROW,
-    teams.CHANNELS,  # before groups: who left the team is not in its channels any more
-    teams.NUMBERS,
-    groups.ROW,
     reporting.ROW,
     drive.ROW,
     delegations.ROW,
     meetings.ROW,
     mailbox.ROW,
-    licences.ROW,  # last: mailbox and drive go with the licence
+    teams.NUMBERS,
+    licences.ROW,  # mailbox and drive go with the licence
+    teams.CHANNELS,  # before groups: who left the team is not in its channels any more
+    groups.ROW,  # after licences: those that a group gives leave with it
 )
 """Every row, in the order in which holdings are reported and so revoked."""
 
