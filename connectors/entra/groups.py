@@ -19,7 +19,18 @@ from kiota_abstractions.request_information import RequestInformation
 
 from connectors.contract import Account, Effect, Holding, Json, Stage, Support, kind
 from connectors.entra.answers import Row as Object
-from connectors.entra.queries import asking, found, listed, readable, text, texts, type_of
+from connectors.entra.licences import convert_first, keeps_a_mailbox
+from connectors.entra.queries import (
+    asking,
+    found,
+    listed,
+    membership,
+    parts,
+    readable,
+    text,
+    texts,
+    type_of,
+)
 from connectors.entra.rows import Leaver, Row, RowCard, RowReading
 from connectors.entra.settings import Settings
 from connectors.entra.steps import Look, take
@@ -214,7 +225,7 @@ def _look_handed(leaver: Leaver, holding: Holding, successor: Account) -> Look:
         wait = None if holding.duty else _after_the_sync(leaver)
         return Look(reached=who in owners, refuse=holding.duty, wait=wait)
     teamed = "unified" in {one.casefold() for one in texts(row, "groupTypes")}
-    member = not teamed or found(leaver.graph, _member(leaver, group, who)) is not None
+    member = not teamed or found(leaver.graph, membership(leaver.graph, group, who)) is not None
     body = leaver.graph.reference("users", who)
 
     def additions() -> list[RequestInformation]:
@@ -229,11 +240,6 @@ def _look_handed(leaver: Leaver, holding: Holding, successor: Account) -> Look:
 def _group(leaver: Leaver, group: str) -> RequestInformation:
     item = leaver.graph.client.groups.by_group_id(group)
     return asking(item.to_get_request_information(), select=_ENDS)
-
-
-def _member(leaver: Leaver, group: str, who: str) -> RequestInformation:
-    """Read one membership by key; 404 is how Graph says that there is none."""
-    return leaver.graph.raw("GET", f"/groups/{group}/members/{who}?$select=id")
 
 
 def _revoke(leaver: Leaver, holdings: Sequence[Holding]) -> Sequence[Effect]:
@@ -268,7 +274,16 @@ def _look_left(leaver: Leaver, holding: Holding) -> Look:
         return Look(reached=False, read_back=shown, refuse=holding.duty)
     if there and _ends_in_active_directory(leaver, holding):
         return Look(reached=False, read_back=shown, wait=_after_the_sync(leaver))
+    if there and _gives_the_mailbox(leaver, holding.native_id):
+        return Look(reached=False, read_back=shown, wait=convert_first(leaver))
     return Look(not there, shown, lambda: [_leaving(leaver, holding)])
+
+
+def _gives_the_mailbox(leaver: Leaver, group: str) -> bool:
+    """Whether a licence of this group keeps a mailbox alive that nobody has converted yet."""
+    states = parts(leaver.user, "licenseAssignmentStates")
+    given = [text(row, "skuId") for row in states if text(row, "assignedByGroup") == group]
+    return any(keeps_a_mailbox(leaver, sku) for sku in given)
 
 
 def _leaving(leaver: Leaver, holding: Holding) -> RequestInformation:
@@ -288,7 +303,7 @@ def _is_member(leaver: Leaver, holding: Holding) -> bool:
         rows = listed(leaver.graph, user.member_of.to_get_request_information())
         unit = holding.native_id.removeprefix(_UNIT)
         return any(text(row, "id") == unit for row in rows)
-    return found(leaver.graph, _member(leaver, holding.native_id, leaver.id)) is not None
+    return found(leaver.graph, membership(leaver.graph, holding.native_id, leaver.id)) is not None
 
 
 def _ends_in_active_directory(leaver: Leaver, holding: Holding) -> bool:

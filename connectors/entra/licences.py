@@ -1,14 +1,15 @@
-"""Row E50: licences, given directly or through a group. The last of all rows.
+"""Row E50: licences that were given directly, and what a group left behind. The last of all rows.
 
 Taking away the licence that carries a mailbox starts the clock of its deletion, so it waits until
-the mailbox was seen to live on by itself (lessons: conversion before licence). What a group gives
-goes with the group; Graph refuses to take it directly.
+the mailbox was seen to live on by itself (lessons: conversion before licence). A licence that a
+group gives goes with the membership, which is the holding; it is reported here only when the
+membership is gone and the licence is not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
@@ -17,38 +18,59 @@ from kiota_abstractions.request_information import RequestInformation
 from connectors.contract import Effect, Holding, Json, Stage, Support, kind
 from connectors.entra.answers import Row as Object
 from connectors.entra.graph import segment
-from connectors.entra.queries import asking, found, listed, parts, text, texts
+from connectors.entra.queries import (
+    asking,
+    found,
+    listed,
+    membership,
+    parts,
+    readable,
+    text,
+    texts,
+)
 from connectors.entra.rows import Leaver, Row, RowCard, RowReading
 from connectors.entra.settings import Feature, KeepMailbox, Settings
 from connectors.entra.steps import Look, take
+from connectors.faults import Fault, Missing
 
 LICENCE: Final = kind("grant.licence")
 _PLAN: Final = "EXCHANGE"
 _PATIENCE: Final = timedelta(hours=1)
 _CONVERT_FIRST: Final = "the mailbox is converted to a shared one first"
-_WITH_ITS_GROUP: Final = "goes when the group that gives it was left"
 
 
 def _read(leaver: Leaver) -> RowReading:
-    return RowReading(tuple(_holdings(leaver, leaver.user)))
+    states = parts(leaver.user, "licenseAssignmentStates")
+    given = [row for row in states if text(row, "assignedByGroup")]
+    answers = leaver.graph.objects(
+        [membership(leaver.graph, text(row, "assignedByGroup"), leaver.id) for row in given]
+    )
+    reading = RowReading(tuple(_holding(leaver, row) for row in states if row not in given))
+    for row, answer in zip(given, answers, strict=True):
+        if isinstance(answer, Missing):
+            reading += RowReading((_holding(leaver, row),))
+        elif isinstance(answer, Fault):
+            _, gaps = readable(answer, "groups that give licences", "GroupMember.Read.All")
+            reading += RowReading(gaps=tuple(gap for gap in gaps if gap not in reading.gaps))
+    return reading
 
 
-def _holdings(leaver: Leaver, user: Object) -> Iterator[Holding]:
-    for row in parts(user, "licenseAssignmentStates"):
-        sku, group = text(row, "skuId"), text(row, "assignedByGroup")
-        image: dict[str, Json] = {"sku": sku, "disabled": list(texts(row, "disabledPlans"))}
-        yield leaver.holding(
-            LICENCE,
-            f"{sku}:{group}" if group else sku,
-            f"licence {sku} of group {group}" if group else f"licence {sku}",
-            restore={**image, "group": group} if group else image,
-        )
+def _holding(leaver: Leaver, row: Object) -> Holding:
+    sku, group = text(row, "skuId"), text(row, "assignedByGroup")
+    image: dict[str, Json] = {"sku": sku, "disabled": list(texts(row, "disabledPlans"))}
+    label = f"licence {sku}" + (f" left behind by group {group}" if group else "")
+    return leaver.holding(LICENCE, _native(row), label, restore={**image, "group": group})
+
+
+def _native(row: Object) -> str:
+    sku, group = text(row, "skuId"), text(row, "assignedByGroup")
+    return f"{sku}:{group}" if group else sku
 
 
 def _current(leaver: Leaver) -> set[str]:
     user = leaver.graph.client.users.by_user_id(leaver.id)
     request = asking(user.to_get_request_information(), select=("id", "licenseAssignmentStates"))
-    return {one.native_id for one in _holdings(leaver, leaver.graph.get(request))}
+    return {_native(row) for row in parts(leaver.graph.get(request), "licenseAssignmentStates")}
 
 
 def _revoke(leaver: Leaver, holdings: Sequence[Holding]) -> Sequence[Effect]:
@@ -60,14 +82,20 @@ def _look_gone(leaver: Leaver, holding: Holding) -> Look:
     shown: dict[str, Json] = {"assigned": there}
     sku, _, group = holding.native_id.partition(":")
     if there and group:
-        return Look(reached=False, read_back=shown, wait=(_WITH_ITS_GROUP, leaver.later()))
-    if there and _carries_the_mailbox(leaver, sku):
-        return Look(reached=False, read_back=shown, wait=(_CONVERT_FIRST, leaver.now() + _PATIENCE))
+        path = f"/users/{segment(leaver.id)}/reprocessLicenseAssignment"
+        return Look(reached=False, read_back=shown, write=lambda: [leaver.graph.raw("POST", path)])
+    if there and keeps_a_mailbox(leaver, sku):
+        return Look(reached=False, read_back=shown, wait=convert_first(leaver))
     body: dict[str, Json] = {"addLicenses": [], "removeLicenses": [sku]}
     return Look(not there, shown, lambda: [_assign(leaver, body)])
 
 
-def _carries_the_mailbox(leaver: Leaver, sku: str) -> bool:
+def convert_first(leaver: Leaver) -> tuple[str, datetime]:
+    """Say why a licence, or the group that gives it, waits, and when to look again."""
+    return _CONVERT_FIRST, leaver.now() + _PATIENCE
+
+
+def keeps_a_mailbox(leaver: Leaver, sku: str) -> bool:
     """Whether this licence keeps a mailbox alive that nobody has converted yet."""
     settings = leaver.settings
     if settings.keep_mailbox is not KeepMailbox.SHARED or not settings.has(Feature.EXCHANGE):

@@ -14,7 +14,7 @@ from kiota_abstractions.request_information import RequestInformation
 
 from connectors.contract import Json
 from connectors.entra.answers import Row as Object
-from connectors.entra.graph import Graph
+from connectors.entra.graph import Graph, segment
 from connectors.entra.rows import seen
 from connectors.faults import Fault, Missing, Refused
 
@@ -69,6 +69,13 @@ def found(graph: Graph, request: RequestInformation) -> Object | None:
 def listed(graph: Graph, request: RequestInformation) -> list[Object]:
     """Read all pages of one list. Raises faults."""
     return [row for page in graph.pages(request) for row in page]
+
+
+def membership(graph: Graph, group: str, who: str) -> RequestInformation:
+    """Ask for one membership by key; 404 is how Graph says that there is none."""
+    return asking(
+        graph.raw("GET", f"/groups/{segment(group)}/members/{segment(who)}"), select=("id",)
+    )
 
 
 def text(row: Mapping[str, Json], *path: str) -> str:

@@ -26,7 +26,7 @@ UNDER_WAY: Final = (
     "ExistingOpenRequest",
 )
 """Graph's codes for "being worked on" and "activated less than five minutes ago"."""
-_IS_THERE_OR_BAD: Final = "graph:400:Request_BadRequest"
+_IS_THERE_OR_BAD: Final = frozenset({"graph:400:Request_BadRequest", "graph:400:BadRequest"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,6 @@ def _turned_down(
         raise fault
     if after.reached:
         return Effect(holding.key, Outcome.ALREADY, after.read_back)
-    if fault.code.endswith(UNDER_WAY) or (after.adds and fault.code == _IS_THERE_OR_BAD):
+    if fault.code.endswith(UNDER_WAY) or (after.adds and fault.code in _IS_THERE_OR_BAD):
         return leaver.pending(holding, after.read_back)
     return refused(holding, fault, duty or "look at the right that the card names")

@@ -8,7 +8,7 @@ an id that changes, so it is found again by the person before it is changed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -20,8 +20,10 @@ from connectors.entra.clouds import CloudName
 from connectors.entra.graph import segment
 from connectors.entra.queries import (
     asking,
+    found,
     listed,
     literal,
+    membership,
     readable,
     text,
     texts,
@@ -35,6 +37,7 @@ CHANNEL_OWNERSHIP: Final = kind("ownership.resource")
 NUMBER: Final = kind("alias")
 _OWNER: Final = "owner"
 _STANDARD: Final = "standard"
+_PRIVATE: Final = "private"
 _NOBODY_ELSE: Final = "Make somebody who stays owner of this channel: nobody else owns it."
 _MEMBER_FIRST: Final = (
     "make the successor a member of the team first; a private channel only takes members of it"
@@ -56,6 +59,7 @@ class Place:
     channel: str
     name: str
     members: Sequence[Object]
+    type: str = ""
 
     @property
     def native_id(self) -> str:
@@ -82,21 +86,26 @@ def _read(leaver: Leaver) -> RowReading:
     ids = [text(team, "id") for team in teams]
     names = {text(team, "id"): text(team, "displayName") for team in teams}
     channels = leaver.graph.gather([_channels(leaver, team) for team in ids])
-    found: list[tuple[str, str, str]] = []
+    places: list[Place] = []
     for team, answer in zip(ids, channels, strict=True):
         rows, more = readable(answer, "channels", "Channel.ReadBasic.All")
         reading += RowReading(gaps=more)
-        found += [
-            (team, text(row, "id"), f"{text(row, 'displayName')} of {names[team]}")
-            for row in rows
-            if text(row, "membershipType") not in {_STANDARD, ""}
-        ]
-    members = leaver.graph.gather([_members(leaver, team, one) for team, one, _ in found])
-    for (team, channel, name), answer in zip(found, members, strict=True):
+        places += [_seen(team, names[team], row) for row in rows if _has_members(row)]
+    members = leaver.graph.gather([_members(leaver, one.team, one.channel) for one in places])
+    for place, answer in zip(places, members, strict=True):
         people, more = readable(answer, "channel members", "ChannelMember.Read.All")
-        place = Place(team, channel, name, people)
-        reading += RowReading(tuple(_holdings(leaver, place)), more)
+        reading += RowReading(tuple(_holdings(leaver, replace(place, members=people))), more)
     return RowReading(reading.holdings, tuple(dict.fromkeys(reading.gaps)))
+
+
+def _has_members(row: Object) -> bool:
+    """Whether a channel has members of its own; a standard one has those of its team."""
+    return text(row, "membershipType") not in {_STANDARD, ""}
+
+
+def _seen(team: str, name: str, row: Object) -> Place:
+    label = f"{text(row, 'displayName')} of {name}"
+    return Place(team, text(row, "id"), label, (), text(row, "membershipType"))
 
 
 def _channels(leaver: Leaver, team: str) -> RequestInformation:
@@ -114,7 +123,7 @@ def _holdings(leaver: Leaver, place: Place) -> list[Holding]:
     member = place.of(leaver.id)
     if member is None:
         return []
-    image: dict[str, Json] = {"roles": list(texts(member, "roles"))}
+    image: dict[str, Json] = {"roles": list(texts(member, "roles")), "type": place.type}
     holdings = []
     if leaver.id in place.owners():
         holdings.append(
@@ -204,7 +213,17 @@ def _look_back(leaver: Leaver, holding: Holding) -> Look:
     member = place.of(leaver.id)
     there = member is not None and set(wanted) <= set(texts(member, "roles"))
     shown: dict[str, Json] = {"is there": there}
-    return Look(there, shown, lambda: [_naming(leaver, place, leaver.id, wanted)])
+
+    def additions() -> list[RequestInformation]:
+        """A private channel takes members of its team only, so that comes first."""
+        asked = membership(leaver.graph, place.team, leaver.id)
+        outside = holding.restore.get("type") == _PRIVATE and not found(leaver.graph, asked)
+        body = leaver.graph.reference("directoryObjects", leaver.id)
+        path = f"/groups/{segment(place.team)}/members/$ref"
+        first = [leaver.graph.raw("POST", path, body)] if outside else []
+        return [*first, _naming(leaver, place, leaver.id, wanted)]
+
+    return Look(there, shown, additions, adds=True)
 
 
 # ------------------------------------------------------------------------------------- numbers
