@@ -82,6 +82,8 @@ _EVIDENCE: Final = (
 
 Chance = Callable[[int], bytes]
 _PASSWORD_BYTES: Final = 48
+_NO_PASSWORD: Final = "nobody knows the new password: issue another one"
+_NO_SESSION: Final = "the person signs in again"
 _LOST: Final = "the old password"
 _MASTERED: Final = (
     "In Active Directory: Disable-ADAccount, then twice Set-ADAccountPassword -Reset with random "
@@ -136,7 +138,7 @@ def _card(settings: Settings) -> RowCard:
         frozenset({Stage.CONTAIN}),
         rights=("User-PasswordProfile.ReadWrite.All",),
         bundle=SIGN_IN,
-        not_restorable="nobody knows the new password: issue another one",
+        not_restorable=_NO_PASSWORD,
     )
     session = Support(
         SESSION,
@@ -145,7 +147,7 @@ def _card(settings: Settings) -> RowCard:
         revoke_bound=settings.access_token_life,
         rights=("User.RevokeSessions.All",),
         bundle=SIGN_IN,
-        not_restorable="the person signs in again",
+        not_restorable=_NO_SESSION,
     )
     return RowCard((*accounts, password, session), notes=_notes(settings))
 
@@ -374,10 +376,18 @@ def _end(leaver: Leaver, holding: Holding) -> Effect:
 
 
 def _restore(leaver: Leaver, holdings: Sequence[Holding]) -> Sequence[Effect]:
-    return [
-        _set_enabled(leaver, holding, enabled=holding.restore.get("accountEnabled") is True)
-        for holding in holdings
-    ]
+    return [_put_back(leaver, holding) for holding in holdings]
+
+
+def _put_back(leaver: Leaver, holding: Holding) -> Effect:
+    enabled = holding.restore.get("accountEnabled")
+    if holding.kind == PASSWORD:
+        return Effect(holding.key, Outcome.REFUSED, why=_NO_PASSWORD)
+    if holding.kind == SESSION:
+        return Effect(holding.key, Outcome.REFUSED, why=_NO_SESSION)
+    if not isinstance(enabled, bool):
+        return Effect(holding.key, Outcome.REFUSED, why="the pre-image does not say how it was")
+    return _set_enabled(leaver, holding, enabled=enabled)
 
 
 def _profile(chance: Chance) -> Mapping[str, Json]:
