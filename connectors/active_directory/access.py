@@ -79,7 +79,9 @@ class Access:
             return
         raw = sid_bytes(sid)
         for entry in page:
-            self.unreadable += not entry.values(DESCRIPTOR)
+            if not entry.values(DESCRIPTOR) or not entry.values(ID):
+                self.unreadable += 1
+                continue
             for attribute in DESCRIPTORS:
                 for value in entry.values(attribute):
                     if raw in value and SecurityDescriptor.parse(value).names(sid):

@@ -20,7 +20,6 @@ from connectors.active_directory.person import Person
 from connectors.active_directory.rows import DESCRIPTOR
 from connectors.active_directory.security import SecurityDescriptor
 from connectors.active_directory.survey import left_over
-from connectors.active_directory.values import guid_dn
 from connectors.contract import Account, Effect, Outcome
 from connectors.faults import Missing, Refused, Unauthorised
 
@@ -68,7 +67,8 @@ def undelete(domain: Domain, account: Account) -> str:
         Change(Edit.REPLACE, "distinguishedName", (f"{name},{parent}".encode(),)),
     ]
     try:
-        domain.session.modify(guid_dn(account.native_id), changes, controls=[SHOW_DELETED])
+        # By the deleted object's own name: by its id Samba answers operationsError.
+        domain.session.modify(tombstone.dn, changes, controls=[SHOW_DELETED])
     except (Missing, Refused) as error:
         return f"the recycle bin does not give it back: {error}"
     if domain.account_entry(account) is None:

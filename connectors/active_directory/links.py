@@ -74,7 +74,7 @@ class Links:
         for entry in page:
             for row in self._rows:
                 named = matching(row, self._person, entry.values(row.attribute))
-                if not named:
+                if not named or not entry.values(ID):  # half hidden: a link without its object
                     continue
                 self._found.add((row.attribute, normal_dn(entry.dn)))
                 if not self._person.is_named_by(entry.dn.encode()):  # own delegates are own values

@@ -50,7 +50,8 @@ class Seen:
 
 def holdings(domain: Domain, person: Person, entry: Entry) -> Seen:
     """Report the person's groups."""
-    direct = _direct(domain, person)
+    shown = _direct(domain, person)
+    direct = [group for group in shown if group.values(ID)]
     neutral = sid_bytes(_neutral(domain))  # where the account ends up anyway is no holding
     found = [
         _membership(domain, person, group)
@@ -64,13 +65,13 @@ def holdings(domain: Domain, person: Person, entry: Entry) -> Seen:
     }
     explained.add(in_domain(domain.facts.domain, int(entry.text(PRIMARY_ID) or 0)))
     foreign, unresolved = _tokens(domain, person, entry, explained)
-    return Seen((*found, *primary, *foreign), (*gaps, *missing, *unresolved))
+    half = [f"{len(shown) - len(direct)} groups without id"] if len(direct) < len(shown) else []
+    return Seen((*found, *primary, *foreign), (*gaps, *half, *missing, *unresolved))
 
 
 def _direct(domain: Domain, person: Person) -> list[Entry]:
     wanted = [ID, "objectSid", "sAMAccountName"]
-    groups = domain.everything(domain.settings.base, equals(MEMBER, person.dn), wanted)
-    return [group for group in groups if group.dn]
+    return domain.everything(domain.settings.base, equals(MEMBER, person.dn), wanted)
 
 
 def _membership(domain: Domain, person: Person, group: Entry) -> Holding:

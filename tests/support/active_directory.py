@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import ldap3
+from ldap3.protocol.microsoft import security_descriptor_control
 
 from connectors.active_directory import CanaryObject, Login, Settings, open_connector
+from connectors.active_directory.security import Ace, Acl, SecurityDescriptor, sid_bytes
 from connectors.contract import Credential, Subject, gather
 from connectors.secret import Secret
 from tests.support.peers import samba_population as population
@@ -39,6 +45,13 @@ CANARIES: Final = (
 )  # fmt: skip
 UNUSED: Final = ("mS-DS-CreatorSID", "msPKIAccountCredentials", "msPKIDPAPIMasterKeys")
 """Nobody joined a machine by quota here, and nobody roams."""
+
+
+_DESCRIPTOR: Final = "nTSecurityDescriptor"
+_DENY: Final = 0x01
+_OBJECT_DENY: Final = 0x06
+_READ: Final = (0x10).to_bytes(4, "little")
+_INHERITED_BELOW: Final = 0x02
 
 
 def now() -> dt.datetime:
@@ -81,6 +94,14 @@ def connect(
     return open_connector(SYSTEM, settings(domain, **changed), credential, clock)
 
 
+class Connecting(Protocol):
+    """Opens connectors to the peer and closes them when the test is over."""
+
+    def __call__(self, credential: Credential, **changed: Any) -> ActiveDirectoryConnector:
+        """Open one; ``changed`` replaces single settings."""
+        ...
+
+
 def subject_of(leaver: Leaver) -> Subject:
     """What HR knows about a leaver."""
     return Subject(
@@ -106,9 +127,45 @@ def survey(connector: ActiveDirectoryConnector, account: Account) -> Reading[Hol
     return gather(connector.survey(account))
 
 
-def kinds(holdings: Iterator[Holding]) -> list[str]:
-    """Sorted words of the kinds."""
-    return sorted(holding.kind for holding in holdings)
+@contextlib.contextmanager
+def hidden(domain: SambaDomain, name: str, attribute: bytes = b"") -> Iterator[None]:
+    """Refuse our identities to read an object and those below it, before all that grants it.
+
+    ``attribute``: the schemaIDGUID of the only attribute that is refused, as bytes. On the first
+    controller only.
+    """
+    before = descriptor_of(domain, name)
+    parsed = SecurityDescriptor.parse(before)
+    assert parsed.dacl is not None
+    kind, types = (_OBJECT_DENY, b"\1\0\0\0" + attribute) if attribute else (_DENY, b"")
+    refusals = tuple(
+        Ace(kind, _INHERITED_BELOW, _READ + types + sid_bytes(domain.sid(who)))
+        for who in (population.ACTOR, population.VERIFIER)
+    )
+    entries = (*refusals, *parsed.dacl.entries)
+    _set_descriptor(domain, name, replace(parsed, sacl=None, dacl=Acl(4, entries)).pack())
+    try:
+        yield
+    finally:
+        _set_descriptor(domain, name, before)
+
+
+def descriptor_of(domain: SambaDomain, name: str) -> bytes:
+    """Read the descriptor of an object as the administrator, as bytes."""
+    with domain.first.root() as connection:
+        connection.search(
+            name, "(objectClass=*)", ldap3.BASE, attributes=[_DESCRIPTOR],
+            controls=security_descriptor_control(sdflags=7),
+        )  # fmt: skip
+        return bytes(connection.response[0]["raw_attributes"][_DESCRIPTOR][0])
+
+
+def _set_descriptor(domain: SambaDomain, name: str, packed: bytes) -> None:
+    with domain.first.root() as connection:
+        connection.modify(
+            name, {_DESCRIPTOR: [(ldap3.MODIFY_REPLACE, [packed])]},
+            controls=security_descriptor_control(sdflags=4),
+        )  # fmt: skip
 
 
 def _secret() -> Secret:

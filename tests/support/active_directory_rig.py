@@ -11,13 +11,17 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any, Final
 
 import ldap3
-from ldap3.protocol.microsoft import security_descriptor_control
 
 from connectors.active_directory import rows
-from connectors.active_directory.security import Ace, SecurityDescriptor, sid_bytes
 from connectors.conformance.rig import Situation
 from connectors.contract import Credential, Holding, Json, Subject
-from tests.support.active_directory import SUCCESSOR, connect, subject_of
+from tests.support.active_directory import (
+    SUCCESSOR,
+    connect,
+    descriptor_of,
+    hidden,
+    subject_of,
+)
 from tests.support.peers import samba_population as population
 from tests.support.peers.population import Entry
 
@@ -39,10 +43,6 @@ _VOLATILE: Final = frozenset(
     )
 )  # fmt: skip
 """What reading and signing in change, and the time of the last reset."""
-_DESCRIPTOR = "nTSecurityDescriptor"
-_DENY = 0x01
-_READ = 0x10
-_INHERITED_BELOW = 0x02
 _CUT_AFTER = 6000
 """Bytes of answers that pass before the wire is cut: after the bind, within the reads."""
 
@@ -91,7 +91,10 @@ class DomainRig:
             if own or any(_names(value, dn) for value in values)
         }
         leaver = self._leaver
-        rules = {f"rules|{name}": self._descriptor(name).hex() for name in (leaver.delegated_unit,)}
+        rules = {
+            f"rules|{name}": descriptor_of(self._domain, name).hex()
+            for name in (leaver.delegated_unit,)
+        }
         machine = self._domain.first.read(leaver.machine, rows.ALLOWED_TO_ACT)
         managed = self._domain.first.read(leaver.managed_service, rows.GMSA_READERS)
         kept = {
@@ -193,30 +196,13 @@ class DomainRig:
         elif situation is Situation.SILENT:
             self._spoil(undo, swallow_writes=True)
         elif situation is Situation.CANARY_HIDDEN:
-            self._hide(undo, population.CANARY)
+            undo.enter_context(hidden(self._domain, population.CANARY))
         elif situation is Situation.TARGET_HIDDEN:
-            self._hide(undo, population.branch("People"))
+            undo.enter_context(hidden(self._domain, population.branch("People")))
         elif situation is Situation.TRUNCATED:
             self._spoil(undo, cut_after=_CUT_AFTER)
         else:
             raise AssertionError(situation)
-
-    def _hide(self, undo: contextlib.ExitStack, name: str) -> None:
-        """Refuse our identities every attribute of an object, before all that grants them."""
-        before = self._descriptor(name)
-        parsed = SecurityDescriptor.parse(before)
-        assert parsed.dacl is not None
-        mask = _READ.to_bytes(4, "little")
-        refusals = tuple(
-            Ace(_DENY, _INHERITED_BELOW, mask + sid_bytes(self._domain.sid(who)))
-            for who in (population.ACTOR, population.VERIFIER)
-        )
-        entries = (*refusals, *parsed.dacl.entries)
-        hidden = SecurityDescriptor(
-            parsed.control, parsed.owner, parsed.group, None, type(parsed.dacl)(4, entries)
-        )
-        self._set_descriptor(name, hidden.pack())
-        undo.callback(self._set_descriptor, name, before)
 
     def _spoil(self, undo: contextlib.ExitStack, **how: Any) -> None:
         for name, value in how.items():
@@ -251,21 +237,6 @@ class DomainRig:
             }
             for row in found
         }
-
-    def _descriptor(self, name: str) -> bytes:
-        with self._domain.first.root() as connection:
-            connection.search(
-                name, "(objectClass=*)", ldap3.BASE, attributes=[_DESCRIPTOR],
-                controls=security_descriptor_control(sdflags=7),
-            )  # fmt: skip
-            return bytes(connection.response[0]["raw_attributes"][_DESCRIPTOR][0])
-
-    def _set_descriptor(self, name: str, packed: bytes) -> None:
-        with self._domain.first.root() as connection:
-            connection.modify(
-                name, {_DESCRIPTOR: [(ldap3.MODIFY_REPLACE, [packed])]},
-                controls=security_descriptor_control(sdflags=4),
-            )  # fmt: skip
 
 
 def _names(value: bytes, word: str) -> bool:
