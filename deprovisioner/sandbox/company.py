@@ -60,6 +60,10 @@ class ServiceAccount:
 class Company:
     """Everybody and everything, made once.
 
+    People, their directory, and the identities with which its systems are worked: ``act`` and
+    ``verify`` in the directory, ``domain_act`` and ``domain_verify`` in the Active Directory domain
+    (`forest.content` fills it; `Person.object_guid` joins it to the cloud).
+
     `secret` returns a new random password of printable ASCII each time; `certificate` returns a
     DER certificate for a common name (both are injected, so that nothing random hides in here);
     `seed` draws the people.
@@ -74,6 +78,8 @@ class Company:
         self.administrator = ServiceAccount(ADMINISTRATOR, secret())
         self.act = ServiceAccount(f"cn=deprovisioner-act,ou=services,{SUFFIX}", secret())
         self.verify = ServiceAccount(f"cn=deprovisioner-verify,ou=services,{SUFFIX}", secret())
+        self.domain_act = ServiceAccount("deprovisioner-act@ad.example.com", secret())
+        self.domain_verify = ServiceAccount("deprovisioner-verify@ad.example.com", secret())
 
     def person(self, employment: EmploymentId) -> Person:
         """Return one person; raises KeyError on a stranger."""
@@ -99,6 +105,10 @@ class Company:
     def password_of(self, person: Person) -> str:
         """Return a person's password, as it was when the company started."""
         return self._passwords[person.login]
+
+    def certificate_of(self, common_name: str) -> bytes:
+        """Return a new certificate for a name, as DER."""
+        return self._certificate(common_name)
 
     @cached_property
     def entries(self) -> tuple[DirectoryEntry, ...]:

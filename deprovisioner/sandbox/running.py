@@ -1,5 +1,5 @@
-"""The sandbox, running: start here. A directory, an HR system and their controls on free loopback
-ports.
+"""The sandbox, running: start here. A directory, an Active Directory domain where one is wanted, an
+HR system and their controls on free loopback ports.
 
 Called by `deprovisioner demo`, by acceptance tests and by benchmarks:
 
@@ -32,14 +32,18 @@ from cryptography.x509.oid import NameOID
 from deprovisioner.sandbox.company import Company
 from deprovisioner.sandbox.control import Control
 from deprovisioner.sandbox.directory.faults import FaultPanel
-from deprovisioner.sandbox.directory.server import DirectoryServer
+from deprovisioner.sandbox.directory.server import Certificate, DirectoryServer
 from deprovisioner.sandbox.directory.witness import Witness
 from deprovisioner.sandbox.fake_directory import (
     DEFAULT_OPTIONS,
     DirectoryOptions,
     fake_directory,
 )
+from deprovisioner.sandbox.forest.content import company_domain
+from deprovisioner.sandbox.forest.domain import HOST
+from deprovisioner.sandbox.forest.server import ForestServer
 from deprovisioner.sandbox.human_resources import HumanResources
+from deprovisioner.sandbox.loopback_tls import loopback_certificate
 from deprovisioner.sandbox.openldap import OpenLdap
 from deprovisioner.sandbox.sender import Sender
 
@@ -49,6 +53,13 @@ class DirectoryKind(StrEnum):
 
     FAKE = "fake"
     SLAPD = "slapd"
+
+
+class DomainKind(StrEnum):
+    """Who plays the Active Directory domain."""
+
+    NONE = "none"
+    FAKE = "fake"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +79,20 @@ class Sandbox:
         company: Company | None = None,
         *,
         kind: DirectoryKind = DirectoryKind.FAKE,
+        domain: DomainKind = DomainKind.NONE,
         options: DirectoryOptions = DEFAULT_OPTIONS,
         clock: Callable[[], datetime] | None = None,
     ) -> None:
         self._clock = clock or _now
         self.company = company or new_company(self._clock)
-        self.kind = kind
+        self.kind, self.domain_kind = kind, domain
         self.secrets = _new_secrets()
         self._options = options
         self._running = ExitStack()
         self._fake: DirectoryServer | None = None
         self._real: OpenLdap | None = None
+        self._domain: ForestServer | None = None
+        self._domain_certificate: Certificate | None = None
         self.human_resources = HumanResources(
             self.company.people, self.secrets.human_resources_token
         )
@@ -101,6 +115,8 @@ class Sandbox:
         """Start everything; on a failure what was started is stopped again."""
         with ExitStack() as starting:
             self._start_directory(starting)
+            if self.domain_kind is DomainKind.FAKE:
+                self._start_domain(starting)
             self._control = Control(self.human_resources, self._fake, self.secrets.control_token)
             for server in (self.human_resources.server, self._control.server):
                 server.start()
@@ -118,6 +134,20 @@ class Sandbox:
         if server is None:
             raise RuntimeError("the sandbox is not started")
         return server.url
+
+    @property
+    def domain(self) -> ForestServer:
+        """The domain controller; raises RuntimeError without one."""
+        if self._domain is None:
+            raise RuntimeError("no Active Directory domain is running")
+        return self._domain
+
+    @property
+    def domain_ca_file(self) -> Path:
+        """The authority that signed the domain controller's certificate, as PEM."""
+        if self._domain_certificate is None:
+            raise RuntimeError("no Active Directory domain is running")
+        return Path(self._domain_certificate.certificate_file)
 
     @property
     def human_resources_url(self) -> str:
@@ -147,6 +177,17 @@ class Sandbox:
     def witness(self) -> Witness:
         """What the fake directory saw of writes."""
         return self.fake.directory.witness
+
+    def _start_domain(self, starting: ExitStack) -> None:
+        folder = starting.enter_context(tempfile.TemporaryDirectory(prefix="sandbox-domain-"))
+        certificate = loopback_certificate(Path(folder), [HOST], self._clock())
+        domain = company_domain(
+            self.company, self._clock, uuid.uuid4, lambda: secrets.token_urlsafe(18)
+        )
+        self._domain = ForestServer(domain, certificate=certificate)
+        self._domain_certificate = certificate
+        self._domain.start()
+        starting.callback(self._domain.stop)
 
     def _start_directory(self, starting: ExitStack) -> None:
         if self.kind is DirectoryKind.SLAPD:

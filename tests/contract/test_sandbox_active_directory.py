@@ -146,7 +146,7 @@ def test_passwords_need_an_encrypted_line() -> None:
 def test_our_identities_do_what_they_may(fake: ForestServer) -> None:
     """The actor writes below the company and nowhere else, the verifier nowhere."""
     cara, hers = f"CN=cara,{COMPANY}", {"description": [(REPLACE, ["x"])]}
-    Builder(fake.domain).put(cara, "user", samaccountname=["cara"])
+    Builder(fake.domain).put(cara, "user", {"sAMAccountName": ["cara"]})
     answers = {}
     for login, password in ((ACTS, PASSWORDS.act), (VERIFIES, PASSWORDS.verify)):
         with connection("127.0.0.1", fake.port, f"CN={login},{OURS}", password) as one:
@@ -177,7 +177,7 @@ def test_answers_are_no_longer_than_a_page(fake: ForestServer, story: Story) -> 
     """Unpaged a search ends with 4 after 1,000 rows; a page has at most as many."""
     builder = Builder(fake.domain)
     for number in range(MOST_ROWS + 5):
-        builder.put(f"CN=g{number},{PLACE}", "group", samaccountname=[f"g{number}"])
+        builder.put(f"CN=g{number},{PLACE}", "group", {"sAMAccountName": [f"g{number}"]})
 
     code, found = story.search("(objectClass=group)")
     paged_code, page = story.search("(objectClass=group)", paged_size=5000)
@@ -191,7 +191,7 @@ def test_long_groups_come_in_pieces(fake: ForestServer, story: Story) -> None:
     builder = Builder(fake.domain)
     members = [f"CN=m{number},{PLACE}" for number in range(LONGEST_PIECE + 5)]
     for number, name in enumerate(members):
-        builder.put(name, "user", samaccountname=[f"m{number}"])
+        builder.put(name, "user", {"sAMAccountName": [f"m{number}"]})
     builder.join(TEAM, *members)
 
     state = fake.domain.store.state()

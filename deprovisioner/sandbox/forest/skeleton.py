@@ -3,9 +3,10 @@
 Called by ``content`` and by tests. Everything beyond is the company's.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
@@ -29,7 +30,7 @@ from deprovisioner.sandbox.forest.domain import (
     SCHEMA,
     Domain,
 )
-from deprovisioner.sandbox.forest.identifiers import USERS, domain_sid
+from deprovisioner.sandbox.forest.identifiers import USERS, Descriptor, domain_sid
 from deprovisioner.sandbox.forest.store import Item, Store, link
 
 OURS: Final = f"OU=Deprovisioner,{ROOT}"
@@ -58,22 +59,25 @@ class Builder:
         self,
         name: str,
         kind: str,
+        values: Mapping[str, Iterable[str | bytes]] = MappingProxyType({}),
+        *,
         guid: UUID | None = None,
         password: str = "",
-        **values: Iterable[str | bytes],
     ) -> Item:
-        """Add an object below one that is there; ``__`` in a keyword stands for a hyphen."""
+        """Add an object below one that is there; ``values`` by attribute, unchecked."""
         state = self.domain.store.state()
         above = names.parent_text(name)
-        parent = state.find(above).guid if above and not name.startswith(_TOPS) else None
+        parent = state.find(above).guid if above and name not in _TOPS else None
         item = new_item(self.domain, KINDS[kind], name, parent, guid)
         if parent is None:
             item = replace(item, rdn=name)
-        held = {key: tuple(_octets(value) for value in many) for key, many in values.items()}
+        held = dict(item.values)
+        for key, many in values.items():
+            held[key.lower()] = tuple(v if isinstance(v, bytes) else v.encode() for v in many)
         if password:
             held["pwdlastset"] = (str(self.domain.store.next_ticks()).encode(),)
             item = replace(item, passwords=(password,))
-        item = item.with_values(**held)
+        item = replace(item, values=held)
         self.domain.store.load([item])
         return item
 
@@ -85,21 +89,21 @@ class Builder:
         joined = (*held.values.get("member", ()), *added)
         self.domain.store.load([held.with_values(member=joined)])
 
+    def describe(self, item: Item, descriptor: Descriptor) -> None:
+        """Give an object other access rules."""
+        self.domain.store.load([replace(item, descriptor=descriptor)])
+
     def tie(self, name: str, attribute: str, target: str, prefix: str = "") -> None:
         """Link one object to another by a named attribute."""
         state = self.domain.store.state()
         item = state.find(name)
         value = link(state.find(target).guid, prefix.encode())
         held = (*item.values.get(attribute.lower(), ()), value)
-        key = attribute.lower().replace("-", "__")
-        self.domain.store.load([item.with_values(**{key: held})])
+        changed = {**item.values, attribute.lower(): held}
+        self.domain.store.load([replace(item, values=changed)])
 
 
 _TOPS: Final = (ROOT, f"CN=Configuration,{ROOT}", f"CN=Schema,CN=Configuration,{ROOT}")
-
-
-def _octets(value: str | bytes) -> bytes:
-    return value if isinstance(value, bytes) else value.encode()
 
 
 def new_domain(
@@ -118,7 +122,7 @@ def new_domain(
         witness=Witness(clock),
     )
     builder = Builder(domain)
-    builder.put(ROOT, "domaindns", objectsid=[domain.sid])
+    builder.put(ROOT, "domaindns", {"objectsid": [domain.sid]})
     _configuration(builder)
     _built_in(builder)
     _accounts(builder, passwords)
@@ -130,18 +134,24 @@ def _configuration(builder: Builder) -> None:
         builder.put(name, "container")
     for number, one in enumerate(TABLE):
         builder.put(
-            f"CN={one.name},{SCHEMA}", "attributeschema",
-            ldapdisplayname=[one.name], searchflags=["0"],
-            schemaidguid=[number.to_bytes(16, "big")], attributesyntax=[_syntax(one.syntax)],
-        )  # fmt: skip
+            f"CN={one.name},{SCHEMA}",
+            "attributeschema",
+            {
+                "ldapdisplayname": [one.name],
+                "searchflags": ["0"],
+                "schemaidguid": [number.to_bytes(16, "big")],
+                "attributesyntax": [_syntax(one.syntax)],
+            },
+        )
     for name in (f"CN=Default-First-Site-Name,{_SITES}", _SERVERS):
         builder.put(name, "container")
-    builder.put(f"CN=DC1,{_SERVERS}", "server", dnshostname=[HOST])
-    builder.put(f"CN=NTDS Settings,CN=DC1,{_SERVERS}", "ntdsdsa", options=["1"])
+    builder.put(f"CN=DC1,{_SERVERS}", "server", {"dnshostname": [HOST]})
+    builder.put(f"CN=NTDS Settings,CN=DC1,{_SERVERS}", "ntdsdsa", {"options": ["1"]})
     builder.put(
-        f"CN={NETBIOS},CN=Partitions,{CONFIGURATION}", "crossref",
-        netbiosname=[NETBIOS], dnsroot=[REALM], ncname=[ROOT], systemflags=["3"],
-    )  # fmt: skip
+        f"CN={NETBIOS},CN=Partitions,{CONFIGURATION}",
+        "crossref",
+        {"netbiosname": [NETBIOS], "dnsroot": [REALM], "ncname": [ROOT], "systemflags": ["3"]},
+    )
 
 
 def _syntax(syntax: Syntax) -> str:
@@ -155,7 +165,7 @@ def _syntax(syntax: Syntax) -> str:
 
 def _built_in(builder: Builder) -> None:
     domain = builder.domain
-    builder.put(DELETED, "container", domain.deleted_objects)
+    builder.put(DELETED, "container", guid=domain.deleted_objects)
     for name in (f"CN=Users,{ROOT}", f"CN=Builtin,{ROOT}", f"CN=System,{ROOT}"):
         builder.put(name, "container")
     builder.put(f"CN=Password Settings Container,CN=System,{ROOT}", "container")
@@ -165,35 +175,51 @@ def _built_in(builder: Builder) -> None:
         ("Domain Computers", DOMAIN_COMPUTERS),
     ):
         builder.put(
-            f"CN={words},CN=Users,{ROOT}", "group",
-            samaccountname=[words], objectsid=[domain.sid_of(number)],
-        )  # fmt: skip
-    builder.put(f"CN=Users,CN=Builtin,{ROOT}", "group", samaccountname=["Users"], objectsid=[USERS])
+            f"CN={words},CN=Users,{ROOT}",
+            "group",
+            {"samaccountname": [words], "objectsid": [domain.sid_of(number)]},
+        )
+    builder.put(
+        f"CN=Users,CN=Builtin,{ROOT}", "group", {"samaccountname": ["Users"], "objectsid": [USERS]}
+    )
     builder.join(f"CN=Users,CN=Builtin,{ROOT}", f"CN=Domain Users,CN=Users,{ROOT}")
     builder.put(f"OU=Domain Controllers,{ROOT}", "organizationalunit")
     builder.put(
-        f"CN=DC1,OU=Domain Controllers,{ROOT}", "computer",
-        samaccountname=["DC1$"], useraccountcontrol=["532480"], dnshostname=[HOST],
-    )  # fmt: skip
+        f"CN=DC1,OU=Domain Controllers,{ROOT}",
+        "computer",
+        {"samaccountname": ["DC1$"], "useraccountcontrol": ["532480"], "dnshostname": [HOST]},
+    )
 
 
 def _accounts(builder: Builder, passwords: Passwords) -> None:
     domain = builder.domain
     normal = str(accounts.NORMAL | accounts.NEVER_EXPIRES)
     builder.put(
-        f"CN=Administrator,CN=Users,{ROOT}", "user", domain.administrator,
-        passwords.administrator, samaccountname=["Administrator"], useraccountcontrol=[normal],
-        objectsid=[domain.sid_of(500)],
-    )  # fmt: skip
+        f"CN=Administrator,CN=Users,{ROOT}",
+        "user",
+        {
+            "samaccountname": ["Administrator"],
+            "useraccountcontrol": [normal],
+            "objectsid": [domain.sid_of(500)],
+        },
+        guid=domain.administrator,
+        password=passwords.administrator,
+    )
     builder.join(f"CN=Domain Admins,CN=Users,{ROOT}", f"CN=Administrator,CN=Users,{ROOT}")
     for top, guid in ((COMPANY, domain.writable), (OURS, None)):
-        builder.put(top, "organizationalunit", guid)
+        builder.put(top, "organizationalunit", guid=guid)
     for login, guid, password in (
         (ACTS, domain.acts, passwords.act),
         (VERIFIES, None, passwords.verify),
     ):
         builder.put(
-            f"CN={login},{OURS}", "user", guid, password,
-            samaccountname=[login], userprincipalname=[f"{login}@{REALM}"],
-            useraccountcontrol=[normal],
-        )  # fmt: skip
+            f"CN={login},{OURS}",
+            "user",
+            {
+                "samaccountname": [login],
+                "userprincipalname": [f"{login}@{REALM}"],
+                "useraccountcontrol": [normal],
+            },
+            guid=guid,
+            password=password,
+        )
