@@ -360,6 +360,47 @@ def _ids(account: Account) -> list[tuple[str, str]]:
     return [(str(one.key), one.value) for one in account.identifiers]
 
 
+def test_a_filter_that_finds_the_canary_saves_reading_everybody(standard: ScimRig) -> None:
+    """Where filters work, neither find nor survey reads a whole list."""
+    with connected(standard, Credential.VERIFY) as connector:
+        _, reading = leaver(connector, standard)
+
+    lists = [target for _, target in standard.spoiler.requests if "startIndex" in target]
+    assert not reading.blind
+    assert lists
+    assert all("filter=" in target for target in lists)
+
+
+def test_a_filter_that_finds_nobody_is_not_believed(standard: ScimRig) -> None:
+    """It answers 200 and an empty list to everything: then everybody is read."""
+    standard.spoiler.deaf_to_filters = True
+    with connected(standard, Credential.VERIFY) as connector:
+        account, reading = leaver(connector, standard)
+
+    assert account.native_id == standard.ids["qzhao"]
+    assert not reading.blind
+    assert {one.native_id for one in of_kind(reading, "grant.group")} == {
+        standard.groups[name] for name in ("platform", "editors", "writers", "testers", "guests")
+    }
+
+
+def test_a_member_named_by_login_comes_back_under_the_login_of_now(
+    odd: ScimRig, wiki: Wiki
+) -> None:
+    """The old login may be somebody else's since: it is not put back, the person is."""
+    canaries = wiki.add_group("canaries by login", ["canary"])
+    group = wiki.add_group("by login", ["qzhao", "mchen"])
+    canary = {"id": odd.ids["canary"], "group": canaries}
+    with connected(odd, member_name="userName", canary=canary) as connector:
+        account, reading = leaver(connector, odd)
+        mine = [one for one in reading.items if one.native_id == group]
+        assert outcomes(connector.revoke(account, mine)) == [Outcome.DONE]
+        odd.rename()
+
+        assert outcomes(connector.restore(account, mine)) == [Outcome.DONE]
+    assert sorted(wiki.members_of()[group]) == ["mchen", "qsun"]
+
+
 # ------------------------------------------------------------------------------------- what lies
 def test_groups_are_read_from_the_users_side_too(odd: ScimRig) -> None:
     """A group that hides its members is reported because the user says so."""

@@ -84,7 +84,8 @@ class Spoiler:
 
     ``situation`` is the trouble that lasts; ``canary`` holds the ids that disappear with the
     canary. ``requests`` is what came. ``missing``: the id that its own address denies.
-    ``hidden_members``: the group that does not say who is in it. ``meddle_before_put``: what
+    ``hidden_members``: the group that does not say who is in it. ``deaf_to_filters``: a filter
+    finds nobody. ``meddle_before_put``: what
     somebody else does between our read and our PUT.
     """
 
@@ -94,6 +95,7 @@ class Spoiler:
     requests: list[tuple[str, str]] = field(default_factory=list)
     missing: str = ""
     hidden_members: str = ""
+    deaf_to_filters: bool = False
     meddle_before_put: Callable[[], None] | None = None
     _healed: threading.Event = field(default_factory=threading.Event)
 
@@ -143,6 +145,8 @@ class Spoiler:
             return made
         if self.missing and target.endswith(f"/{self.missing}"):
             return _Made(404, {}, b"")
+        if self.deaf_to_filters and "filter=" in target:
+            return _Made(200, {"content-type": MEDIA_TYPE}, b'{"totalResults": 0}')
         if method == "PUT" and self.meddle_before_put is not None:
             self.meddle_before_put()
         passed = {
