@@ -28,7 +28,6 @@ from connectors.contract import (
     Probe,
     Subject,
 )
-from connectors.entra import account as sign_in
 from connectors.entra import (
     agents,
     applications,
@@ -47,8 +46,10 @@ from connectors.entra import (
     reporting,
     roles,
     sight,
+    sign_in,
     teams,
 )
+from connectors.entra.account import account_key, user_request
 from connectors.entra.answers import Row as Object
 from connectors.entra.card import card
 from connectors.entra.deletion import destroy
@@ -210,7 +211,7 @@ class EntraConnector:
         self._may_write(account)
         leaver = self._leaver(account)
         if leaver is None:
-            key = sign_in.account_key(account)
+            key = account_key(account)
             return Effect(key, Outcome.ALREADY, {"user": "absent"})
         return destroy(leaver)
 
@@ -219,7 +220,7 @@ class EntraConnector:
         """Read the user and what proves that we can see, side by side."""
         graph, settings = self._graph, self._settings
         requests = (
-            sign_in.user_request(graph, account.native_id),
+            user_request(graph, account.native_id),
             sight.canary_user(graph, settings),
         )
         groups_request = sight.canary_groups(graph, settings)
@@ -273,7 +274,7 @@ class EntraConnector:
         """Read the user anew for one call; None when it is not there."""
         graph = self._graph
         try:
-            user = graph.get(sign_in.user_request(graph, account.native_id))
+            user = graph.get(user_request(graph, account.native_id))
         except Missing:
             return None
         verifying = self._credential is Credential.VERIFY

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import BoundedSemaphore, Lock
 from typing import Final, TypeVar
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 from kiota_abstractions.authentication import AnonymousAuthenticationProvider
@@ -29,6 +29,7 @@ from msgraph.graph_service_client import GraphServiceClient
 from connectors.contract import Json
 from connectors.entra.answers import Answer, Row, answered, http_date
 from connectors.entra.clouds import Cloud
+from connectors.entra.guard import refuse_deleting_a_linked_object
 from connectors.entra.tokens import Tokens
 from connectors.faults import Fault, Malformed, Refused, Transient
 
@@ -40,10 +41,6 @@ CONCURRENT: Final = 4
 """Requests at once: the ceiling that Outlook sets for one app and mailbox."""
 _WAITING: Final = 16
 _CLAIMS: Final = re.compile(r'claims="([^"]+)"')
-_LINKED: Final = frozenset(
-    {"members", "owners", "registeredowners", "registeredusers", "sponsors", "memberof"}
-)
-_CONVERSATIONS: Final = frozenset({"teams", "channels", "chats", "allchannels", "primarychannel"})
 _JSON: Final = "application/json"
 
 
@@ -231,7 +228,7 @@ class Graph:
 
     def _item(self, number: int, request: RequestInformation) -> dict[str, Json]:
         url, method = self._url(request), _method(request)
-        _refuse_deleting_a_linked_object(method, url)
+        refuse_deleting_a_linked_object(method, url)
         self._stay_home(url)
         item: dict[str, Json] = {
             "id": str(number),
@@ -264,7 +261,7 @@ class Graph:
 
     def _exchange(self, request: RequestInformation) -> Answer:
         url, method = self._url(request), _method(request)
-        _refuse_deleting_a_linked_object(method, url)
+        refuse_deleting_a_linked_object(method, url)
         self._stay_home(url)
         headers = dict(request.request_headers or {})
         with self._at_once:
@@ -386,16 +383,6 @@ def _rows(body: Row) -> Sequence[Row]:
 
 def _method(request: RequestInformation) -> str:
     return request.http_method.value if request.http_method else "GET"
-
-
-def _refuse_deleting_a_linked_object(method: str, url: str) -> None:
-    """Without ``/$ref`` this deletes the member or owner itself, not the link to it."""
-    parts = [unquote(part).casefold() for part in urlsplit(url).path.split("/") if part]
-    if method != "DELETE" or (parts and parts[-1] == "$ref"):
-        return
-    for place, part in enumerate(parts[:-1]):
-        if part in _LINKED and parts[max(place - 2, 0)] not in _CONVERSATIONS:
-            raise Refused("it would delete the object, not the link", code="graph:no-ref")
 
 
 def _mute() -> httpx.AsyncClient:

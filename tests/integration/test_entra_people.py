@@ -20,7 +20,7 @@ from connectors.contract import (
     gather,
 )
 from connectors.entra import EntraConnector
-from connectors.entra import account as sign_in
+from connectors.entra import account as rows
 from deprovisioner.sandbox.graph import App, Fault, FaultKind, Store, Table
 from tests.support.entra_tenant import BASE, EntraRig, subject_of, tenant
 
@@ -174,7 +174,7 @@ def test_a_synced_user_is_blocked_here_and_mastered_there(rig: EntraRig) -> None
     """Blocked in the cloud at once; the password is a person's task in Active Directory."""
     account = hybrid_account(rig)
     before = {one.kind: one for one in holdings(rig, account)}
-    assert "Disable-ADAccount" in before[sign_in.PASSWORD].duty
+    assert "Disable-ADAccount" in before[rows.PASSWORD].duty
     effects = contain(rig, account)
     assert effects["account.person"].outcome is Outcome.DONE
     assert effects["session"].outcome is Outcome.DONE
@@ -186,15 +186,15 @@ def test_a_block_undone_by_synchronisation_is_seen(rig: EntraRig) -> None:
     contain(rig, account)
     change(rig, account.native_id, accountEnabled=True)
     states = {one.kind: one.state for one in holdings(rig, account, Credential.VERIFY)}
-    assert states[sign_in.ACCOUNTS[AccountKind.PERSON]] is HoldingState.LIVE
-    assert states[sign_in.SESSION] is HoldingState.LIVE
+    assert states[rows.ACCOUNTS[AccountKind.PERSON]] is HoldingState.LIVE
+    assert states[rows.SESSION] is HoldingState.LIVE
 
 
 def test_where_active_directory_is_ours_its_password_is_reported_there() -> None:
     """With the directory in the same configuration there is no second task for it."""
     with tenant(rows=BASE, more={"active_directory": "corp-ad"}) as rig:
         kinds = {one.kind for one in holdings(rig, hybrid_account(rig))}
-    assert sign_in.PASSWORD not in kinds
+    assert rows.PASSWORD not in kinds
 
 
 def test_a_password_changed_after_sessions_ended_makes_them_live(rig: EntraRig) -> None:
@@ -204,7 +204,7 @@ def test_a_password_changed_after_sessions_ended_makes_them_live(rig: EntraRig) 
     rig.clock.forward(60)
     change(rig, account.native_id, lastPasswordChangeDateTime="2026-12-18T10:01:00Z")
     assert any(
-        one.kind == sign_in.SESSION and one.state is HoldingState.LIVE
+        one.kind == rows.SESSION and one.state is HoldingState.LIVE
         for one in holdings(rig, account)
     )
     assert contain(rig, account)["session"].outcome is Outcome.DONE
