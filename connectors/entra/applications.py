@@ -20,7 +20,7 @@ from connectors.contract import Account, Effect, Holding, Json, Kind, Stage, Str
 from connectors.entra.answers import Row as Object
 from connectors.entra.graph import segment
 from connectors.entra.instants import instant
-from connectors.entra.queries import asking, listed, parts, readable, text, type_of
+from connectors.entra.queries import asking, found, listed, parts, readable, text, type_of
 from connectors.entra.rows import Leaver, Row, RowCard, RowReading, seen_or_missing
 from connectors.entra.settings import Settings
 from connectors.entra.steps import Look, take
@@ -34,6 +34,7 @@ _PATIENCE: Final = timedelta(hours=1)
 _SECRETS_FIRST: Final = "the secrets that its owner may know are changed first"
 _NOBODY_ELSE: Final = "Make somebody who stays owner of it: nobody else owns it."
 _COLLECTIONS: Final = {"application": "applications", "servicePrincipal": "servicePrincipals"}
+_KEYS: Final = {"passwordCredentials": "secret", "keyCredentials": "certificate"}
 _READ: Final = "Application.Read.All"
 _TAKE: Final = frozenset({Stage.PRESERVE, Stage.REVOKE})
 _CHANGE_IT: Final = (
@@ -120,10 +121,10 @@ def _revoke_grants(leaver: Leaver, holdings: Sequence[Holding]) -> Sequence[Effe
 
 def _ids(leaver: Leaver, holding: Holding) -> list[str]:
     if holding.kind == CONSENT:
-        found = _consent_rows(leaver, listed(leaver.graph, _consents(leaver)))
+        grants = _consent_rows(leaver, listed(leaver.graph, _consents(leaver)))
     else:
-        found = _app_role_rows(leaver, listed(leaver.graph, _app_roles(leaver)))
-    return [native for _, native_id, _, native, _ in found if native_id == holding.native_id]
+        grants = _app_role_rows(leaver, listed(leaver.graph, _app_roles(leaver)))
+    return [native for _, native_id, _, native, _ in grants if native_id == holding.native_id]
 
 
 def _look_ungranted(leaver: Leaver, holding: Holding) -> Look:
@@ -136,8 +137,8 @@ def _look_ungranted(leaver: Leaver, holding: Holding) -> Look:
             builders = [grants.by_o_auth2_permission_grant_id(one) for one in ids]
             return [one.to_delete_request_information() for one in builders]
         assignments = user.app_role_assignments
-        found = [assignments.by_app_role_assignment_id(one) for one in ids]
-        return [one.to_delete_request_information() for one in found]
+        items = [assignments.by_app_role_assignment_id(one) for one in ids]
+        return [one.to_delete_request_information() for one in items]
 
     return Look(not ids, {"grants": len(ids)}, removals)
 
@@ -210,8 +211,7 @@ def _read_owned(leaver: Leaver) -> RowReading:
 
 
 def _keys_of(leaver: Leaver, path: str) -> RequestInformation:
-    wanted = ("id", "passwordCredentials", "keyCredentials")
-    return asking(leaver.graph.raw("GET", f"/{path}"), select=wanted)
+    return asking(leaver.graph.raw("GET", f"/{path}"), select=("id", *_KEYS))
 
 
 def _owners_of(leaver: Leaver, path: str) -> RequestInformation:
@@ -250,7 +250,7 @@ def _secrets(leaver: Leaver, one: Owned, row: Object) -> list[Holding]:
             f"{what} of {one.name}",
             duty=_CHANGE_IT.format(path=one.path, key=text(key, "keyId")),
         )
-        for name, what in (("passwordCredentials", "secret"), ("keyCredentials", "certificate"))
+        for name, what in _KEYS.items()
         for key in parts(row, name)
         if _may_be_known(leaver, key)
     ]
@@ -288,7 +288,16 @@ def _adding(leaver: Leaver, holding: Holding, who: str, *, there: bool) -> Look:
 
 
 def _revoke_owned(leaver: Leaver, holdings: Sequence[Holding]) -> Sequence[Effect]:
-    return [take(leaver, one, partial(_look_disowned, leaver, one)) for one in holdings]
+    looks = {OWNERSHIP: _look_disowned, SECRET: _look_changed}
+    return [take(leaver, one, partial(looks[one.kind], leaver, one)) for one in holdings]
+
+
+def _look_changed(leaver: Leaver, holding: Holding) -> Look:
+    """A secret is changed by people; whether it was is all that is looked up."""
+    path, _, key = holding.native_id.rpartition(":")
+    row = found(leaver.graph, _keys_of(leaver, path)) or {}
+    left = [one for name in _KEYS for one in parts(row, name) if text(one, "keyId") == key]
+    return Look(not left, {"there": len(left)}, refuse=holding.duty if left else "")
 
 
 def _look_disowned(leaver: Leaver, holding: Holding) -> Look:
