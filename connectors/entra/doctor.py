@@ -80,9 +80,16 @@ def roles_of(token: str) -> frozenset[str] | None:
 
 
 def _covered(right: str, roles: frozenset[str]) -> bool:
-    """Tell whether a right or a wider one of its family is there (``Read`` in ``ReadWrite``)."""
-    wider = {right, right.replace(".Read.", ".ReadWrite."), right.replace(".ReadBasic", ".Read")}
-    return not roles.isdisjoint(wider)
+    """Tell whether a right, or one that includes it, is there.
+
+    A right on the card is its name, with words behind it where there is more to say: which
+    objects it is for, or that removing is enough (``(or .Remove.Directory ...)``).
+    """
+    name = right.split(maxsplit=1)[0]
+    enough = {name, name.replace(".Read.", ".ReadWrite."), name.replace(".ReadBasic", ".Read")}
+    if "(or .Remove" in right:
+        enough.add(name.replace(".ReadWrite.", ".Remove."))
+    return not roles.isdisjoint(enough)
 
 
 def _writes(role: str) -> bool:

@@ -18,9 +18,11 @@ from connectors.contract import (
     Outcome,
     Subject,
     gather,
+    kind,
 )
 from connectors.entra import EntraConnector
 from connectors.entra import account as rows
+from connectors.faults import Transient
 from deprovisioner.sandbox.graph import App, Fault, FaultKind, Store, Table
 from tests.support.entra_tenant import BASE, EntraRig, subject_of, tenant
 
@@ -358,6 +360,45 @@ def test_a_stale_pre_image_does_not_hide_a_live_account(rig: EntraRig) -> None:
     with opened(rig, Credential.ACT) as connector:
         assert isinstance(connector, EntraConnector)
         assert connector.contain(account, contained)[0].outcome is Outcome.DONE
+
+
+def leaving(rig: EntraRig, account: Account) -> tuple[Effect, ...]:
+    """Take one membership away, and answer its effect."""
+    with opened(rig, Credential.ACT) as connector:
+        assert isinstance(connector, EntraConnector)
+        group = rig.graph.tenant.group_id("Release Signers")
+        membership = Holding(account.native_id, kind("grant.group"), group)
+        return tuple(connector.revoke(account, [membership]))
+
+
+def test_sessions_end_again_after_a_group_was_left() -> None:
+    """Groups stay in tokens for up to a day unless sessions end after they were left."""
+    with tenant() as rig:
+        account = rig.account()
+        contain(rig, account)
+        ended_at = (rig.graph.truth.get(Table.USERS, rig.leaver_id) or {})[VALID_FROM]
+        rig.clock.forward(3600)
+        assert leaving(rig, account)[0].outcome is Outcome.DONE
+        again_at = (rig.graph.truth.get(Table.USERS, rig.leaver_id) or {})[VALID_FROM]
+    assert again_at > ended_at
+
+
+def test_a_crash_between_leaving_and_ending_is_made_up_for() -> None:
+    """The group is left, ending sessions fails: the next run finds the one and does the other."""
+    with tenant() as rig:
+        account = rig.account()
+        contain(rig, account)
+        rig.clock.forward(3600)
+        path = "/users/*/revokeSignInSessions"
+        rig.graph.faults.add(Fault(FaultKind.FAILING, method="POST", path=path, times=1))
+        with pytest.raises(Transient):
+            leaving(rig, account)
+        before = (rig.graph.truth.get(Table.USERS, rig.leaver_id) or {})[VALID_FROM]
+        assert leaving(rig, account)[0].outcome is Outcome.ALREADY
+        assert (rig.graph.truth.get(Table.USERS, rig.leaver_id) or {})[VALID_FROM] > before
+
+
+VALID_FROM = "signInSessionsValidFromDateTime"
 
 
 # ------------------------------------------------------------------------------------------ doctor
