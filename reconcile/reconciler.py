@@ -77,7 +77,7 @@ class Reconciler:
 
     def reconcile(self, case_id: str) -> None:
         """Make one pass over a case."""
-        lost = self.jobs.lost_operations(case_id)
+        lost = self.jobs.lost_operations(self._sent(case_id))
         try:
             self.database.sure(lambda connection: self._pass(connection, case_id, lost))
         except KeyDestroyed:
@@ -88,6 +88,16 @@ class Reconciler:
             self.database.sure(
                 lambda connection: self._hold_without_policy(connection, case_id, why)
             )
+
+    def _sent(self, case_id: str) -> frozenset[str]:
+        """List the keys of the jobs that work on what is still to do."""
+        with self.database.connect() as connection:
+            operations = load_operations(connection, case_id)
+        return frozenset(
+            operation.carrier or str(OperationKey(case_id, operation.seq, operation.tries))
+            for operation in operations
+            if operation.state is OperationState.TODO
+        )
 
     def _pass(self, connection: sa.Connection, case_id: str, lost: frozenset[str]) -> None:
         file = open_file(connection, case_id, self.archive, self.estate.clock())

@@ -7,7 +7,7 @@ may still touch the outside world. Nothing here names a library: another engine 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol, Self
@@ -50,8 +50,8 @@ class Jobs(Protocol):
         `urgent` goes before everything else that waits for the system (containment: Law 3).
         """
 
-    def lost_operations(self, case_id: str) -> frozenset[str]:
-        """Return the keys of the case whose job ended without running to its end.
+    def lost_operations(self, keys: Collection[str]) -> frozenset[str]:
+        """Return those keys whose job ended without running to its end.
 
         It timed out, its handler raised, or the engine gave it up. Such a key never runs again:
         the caller counts the try and sends the next one.

@@ -169,7 +169,12 @@ class TinyCore:
 
     def on_case(self, case_id: str) -> None:
         """One pass: send what is due, arm timers, close. The database only."""
-        lost = self.engine.jobs.lost_operations(case_id)
+        with self.database.connect() as connection:
+            mine = sa.select(operations.c.seq, operations.c.tries).where(
+                operations.c.case_id == case_id
+            )
+            keys = [f"{case_id}/{seq}/{tries}" for seq, tries in connection.execute(mine)]
+        lost = self.engine.jobs.lost_operations(keys)
         with self.database.begin() as connection:
             connection.execute(
                 sa.update(cases)

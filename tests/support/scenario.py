@@ -41,7 +41,7 @@ from reconcile.store.ledger import Sequencer
 from reconcile.store.metadata import metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     import sqlalchemy as sa
@@ -92,9 +92,9 @@ class QueueInHand:
             self.known.add(key)
             self.operations.insert(0 if urgent else len(self.operations), key)
 
-    def lost_operations(self, case_id: str) -> frozenset[str]:
+    def lost_operations(self, keys: Collection[str]) -> frozenset[str]:
         """Tell which jobs ended without their end."""
-        return frozenset(key for key in self.lost if key.startswith(f"{case_id}/"))
+        return frozenset(keys) & self.lost
 
 
 @dataclass
