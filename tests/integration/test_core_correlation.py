@@ -244,6 +244,9 @@ def test_what_was_approved_for_one_is_not_anothers(core: Scenario) -> None:
     kept = shown(core, case_id, second)
     assert (kept.decision, kept.reason) == ("rejected", "anothers_account")
     assert core.account_state(second) == "live"
+    core.desk.attribute(case_id, "directory", second, Word.REJECT, principal="pat")
+    with core.database.connect() as connection:  # theirs stays theirs
+        assert list(connection.scalars(sa.select(attributions.c.person))) == ["employment/E-1042"]
 
 
 def test_a_rejection_strikes_only_ones_own_approval(core: Scenario) -> None:
@@ -342,6 +345,21 @@ def test_a_preview_says_whose_each_account_is(core: Scenario) -> None:
     seen = core.desk.preview(person.subject, person)
     said = {each.native_id: (each.standing, each.reason, each.kind) for each in seen.accounts}
     assert said[admin] == ("sure", "", "admin")
+
+
+def test_nothing_is_learned_from_an_account_that_a_person_rejected(core: Scenario) -> None:
+    """It carries the number by now and is asked about again; its login makes no administrator."""
+    core.change_estate(rules=PATTERNS)
+    hire(core.world)
+    second = core.world.add_person("other7", names=["Lea Ver"])
+    admin = core.world.add_person("adm-other7")
+    case_id = core.receive()
+    core.settle(until=core.clock() + MINUTE)
+    core.answer_all(case_id, candidate="reject")
+    core.number(second, "1042")
+    survey_again(core, case_id)
+    assert shown(core, case_id, second).decision == "candidate"
+    assert admin not in [each.native_id for each in core.desk.accounts(case_id)]
 
 
 def forget_number(world: MemoryWorld) -> None:

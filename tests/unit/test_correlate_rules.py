@@ -242,6 +242,10 @@ def test_below_the_threshold_is_recorded_and_not_asked() -> None:
     )  # fmt: skip
     alike = judge(account(number="000l042"), KNOWN, rules)
     assert (alike.standing, alike.reason) == (Standing.CANDIDATE, Reason.LOOK_ALIKE)
+    claimed = judge(account(name="Lea Ver", confidence=100), KNOWN, rules)
+    assert (claimed.standing, claimed.reason) == (Standing.CANDIDATE, Reason.UNPROVEN)
+    shadow = judge(account(login="lv\u0435r"), KNOWN, rules)
+    assert (shadow.standing, shadow.reason) == (Standing.CANDIDATE, Reason.LOOK_ALIKE)
 
 
 def test_without_a_number_from_hr_nothing_is_anothers() -> None:
