@@ -27,6 +27,7 @@ _PROTECTED: Final = (
     "protected from accidental deletion: take the protection off "
     "(Set-ADObject -ProtectedFromAccidentalDeletion $false), or set lift_deletion_protection"
 )
+_BY_HAND: Final = "Restore-ADObject -Identity <objectGUID> as an administrator, then restore again"
 _HIDDEN: Final = "destroy: the account is neither seen nor among the deleted objects"
 _BIN: Final = "Recycle Bin Feature"
 _FEATURES: Final = "CN=Optional Features,CN=Directory Service,CN=Windows NT,CN=Services"
@@ -69,8 +70,8 @@ def undelete(domain: Domain, account: Account) -> str:
     try:
         # By the deleted object's own name: by its id Samba answers operationsError.
         domain.session.modify(tombstone.dn, changes, controls=[SHOW_DELETED])
-    except (Missing, Refused) as error:
-        return f"the recycle bin does not give it back: {error}"
+    except (Missing, Refused, Unauthorised) as error:
+        return f"the recycle bin does not give it to this identity ({error.code}): {_BY_HAND}"
     if domain.account_entry(account) is None:
         raise silent("restore")
     return ""

