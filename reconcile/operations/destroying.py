@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from connectors.contract import Credential, HoldingState
 from connectors.faults import Refused
 from reconcile.operations.run import Again, Blind, Finished, Run
-from reconcile.store.account_rows import load_accounts
+from reconcile.store.account_rows import forget_attributions, load_accounts
 from reconcile.store.holding_rows import store_holdings
 
 if TYPE_CHECKING:
@@ -64,4 +64,5 @@ def _gone(run: Run, file: CaseFile, accounts: Sequence[Account], left: int) -> F
         return Again(f"{left} account(s) still there")
     whole = frozenset(account.native_id for account in accounts)
     store_holdings(file, run.system_name, (), whole=whole)
+    forget_attributions(file.connection, run.system_name, sorted(whole))
     return Finished({"accounts": len(accounts)})

@@ -18,7 +18,7 @@ from reconcile.store.instants import epoch
 from reconcile.store.schema import accounts, attributions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from connectors.contract import Subject
     from reconcile.correlate import Verdict
@@ -254,6 +254,15 @@ def strike_off(file: CaseFile, row: AccountRow) -> None:
     """Forget that an account was signed off to this person; somebody else's stays theirs."""
     mine = attributions.c.person.in_(_keys_of(file.person.subject))
     file.connection.execute(sa.delete(attributions).where(*_about(row), mine))
+
+
+def forget_attributions(connection: sa.Connection, system: str, native_ids: Sequence[str]) -> None:
+    """Forget whose accounts were that are deleted: an immutable id never comes back (Law 10)."""
+    connection.execute(
+        sa.delete(attributions).where(
+            attributions.c.system == system, attributions.c.native_id.in_(native_ids)
+        )
+    )
 
 
 def _about(row: AccountRow) -> tuple[sa.ColumnElement[bool], ...]:

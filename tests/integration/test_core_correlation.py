@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
-from connectors.contract import AccountKind, Kind
+from connectors.contract import AccountKind, Kind, Stage
 from connectors.memory import MemoryWorld
 from reconcile.attribution import Word
 from reconcile.case import CaseState
@@ -226,6 +226,26 @@ def test_an_approved_account_is_remembered_for_the_next_case(core: Scenario) -> 
     assert "candidate" not in core.open_questions(case_id)
     assert shown(core, case_id, second).rule == "signed off"
     assert core.account_state(second) == "contained"
+
+
+def test_what_is_deleted_is_forgotten(core: Scenario) -> None:
+    """Law 10: whose an account was is personal data, and of no use once the account is gone."""
+    hire(core.world)
+    core.world.add_person("lver-test", names=["Lea Ver"], secret="s")
+    case_id = core.receive()
+    core.settle(until=core.clock() + MINUTE)
+    core.answer_all(case_id, candidate="accept")
+    assert core.finish(case_id).summary.state is CaseState.CLOSED
+    core.settle(until=core.clock() + timedelta(days=88))
+    for person in ("ann", "ben"):
+        plan = core.desk.case(case_id).plan_hash
+        core.desk.approve(case_id, Stage.DESTROY, plan, principal=person)
+    query = sa.select(attributions.c.native_id)
+    with core.database.connect() as connection:
+        assert len(connection.execute(query).all()) == 1
+    core.settle(until=core.clock() + timedelta(days=5))
+    with core.database.connect() as connection:
+        assert connection.execute(query).all() == []
 
 
 def test_what_was_approved_for_one_is_not_anothers(core: Scenario) -> None:
