@@ -45,6 +45,12 @@ MANAGER_DUTY: Final = (
     "Where this target uses the attribute manager: give the people who report to this person "
     "another one in the system that provisions it."
 )
+_OUTSIDE: Final = {
+    "sessions": Gap(SESSION, "SCIM does not show or end sessions", SESSION_DUTY),
+    "api_tokens": Gap(API_TOKEN, "SCIM does not show or revoke API tokens", API_ACCESS_DUTY),
+    "owned_objects": Gap(OBJECTS, "SCIM hands nothing over to a successor", OBJECTS_DUTY),
+    "manager": Gap(MANAGER, "who names this person as manager is not searched", MANAGER_DUTY),
+}
 _DELETE_DUTY: Final = {
     Delete.REMOVES: "",
     Delete.DEACTIVATES: "DELETE only deactivates in this product: delete the account by hand, in "
@@ -64,12 +70,7 @@ def card(settings: Settings) -> Card:
         product="SCIM 2.0 target",
         supports=(*_accounts(settings), *_grants(settings)),
         settle=settings.settle,
-        gaps=(
-            Gap(SESSION, "SCIM does not show or end sessions", SESSION_DUTY),
-            Gap(API_TOKEN, "SCIM does not show or revoke API tokens", API_ACCESS_DUTY),
-            Gap(OBJECTS, "SCIM hands nothing over to a successor", OBJECTS_DUTY),
-            Gap(MANAGER, "who names this person as manager is not searched", MANAGER_DUTY),
-        ),
+        gaps=tuple(gap for name, gap in _OUTSIDE.items() if settings.uses(name)),
         notes=tuple(_notes(settings)),
     )
 

@@ -18,7 +18,9 @@ WATCHED: Final = ("roles", "entitlements", "x509Certificates")
 """Multi-valued attributes of a user that give access (RFC 7643 section 4.1.2)."""
 EMPLOYEE_NUMBER: Final = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:employeeNumber"
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-_UNUSED: Final = frozenset({*WATCHED, "groups", "password"})
+OUTSIDE: Final = ("sessions", "api_tokens", "owned_objects", "manager")
+"""What a product may have and SCIM does not show: gaps of the card, unless it has none of it."""
+_UNUSED: Final = frozenset({*WATCHED, *OUTSIDE, "groups", "password"})
 _CERTAIN: Final = frozenset({"externalId", EMPLOYEE_NUMBER})
 
 
@@ -92,6 +94,7 @@ class Settings(_Model):
     ``certain``: attributes that prove whose account it is, with what HR calls them; compared
     character by character. ``unused``: what nobody in this target has (``groups``, ``roles``,
     ``entitlements``, ``x509Certificates``, ``password``); used after all, it makes reads blind.
+    Also of what SCIM cannot show: ``sessions``, ``api_tokens``, ``owned_objects``, ``manager``.
     ``users`` and ``members``: how changes of users and of group members are sent. ``list`` is only
     ever sent where it is named here: a server that does not know it empties the whole group.
     ``member_name``: what stands in a group's members. ``page_size``: zero does not ask for one.

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -14,11 +16,11 @@ from scim2_models.path.filter import ScimFilter
 from connectors.contract import Credential
 from connectors.faults import Malformed
 from connectors.registry import load
-from connectors.scim import Booleans, Form, Settings
+from connectors.scim import Booleans, Delete, Form, MemberName, Settings
 from connectors.scim import dialect as of_dialect
 from connectors.scim.card import card
 from connectors.scim.resources import Resource, quoted, resource
-from connectors.scim.settings import EMPLOYEE_NUMBER
+from connectors.scim.settings import EMPLOYEE_NUMBER, OUTSIDE, WATCHED
 
 SETTINGS: Mapping[str, Any] = {
     "url": "https://wiki.example.com/scim/v2",
@@ -240,3 +242,34 @@ def test_the_card_names_what_scim_cannot_do() -> None:
         "session", "credential.api_token", "ownership.resource", "ownership.entry"
     }  # fmt: skip
     assert all(gaps.values())
+
+
+def test_what_a_product_does_not_have_is_no_duty() -> None:
+    """Named unused, a gap leaves the card and stands there as an exclusion."""
+    shown = card(settings(unused=["sessions", "manager"]))
+
+    assert {gap.kind for gap in shown.gaps} == {"credential.api_token", "ownership.resource"}
+    assert any("sessions" in note for note in shown.notes)
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "connectors" / "scim.md").read_text("utf-8")
+
+
+def test_documented_example_loads() -> None:
+    """What docs/connectors/scim.md tells operators to write is accepted as it stands."""
+    (system,) = yaml.safe_load(PAGE.split("```yaml\n")[1].split("```")[0])["systems"].values()
+
+    assert system["type"] == "scim"
+    assert Settings.model_validate(system["settings"]).canary.id
+
+
+def test_every_word_of_the_dialect_is_documented() -> None:
+    """A setting that changes what is sent, and each of its values, stands in the page's table."""
+    words = {*Form, *Booleans, *Delete, *MemberName, *OUTSIDE, *WATCHED}
+    chosen = set(
+        "users members member_name booleans filters page_size delete scramble_password "
+        "user_types session_lifetime certain unused".split()
+    )
+
+    assert chosen <= set(Settings.model_fields)
+    assert [word for word in sorted({*words, *chosen}) if f"`{word}" not in PAGE] == []
