@@ -141,7 +141,8 @@ PEOPLE_READS = sorted(
 /users/{u}/authentication/temporaryAccessPassMethods
 /users/{u}/authentication/platformCredentialMethods
 /users/{u}/authentication/externalAuthenticationMethods /users/{u}/mailboxSettings
-/users/{u}/mailFolders /users/{u}/mailFolders/inbox/messageRules /users/{u}/messages
+/users/{u}/contacts /users/{u}/mailFolders /users/{u}/mailFolders/inbox/messageRules
+/users/{u}/messages
 /users/{u}/events /users/{u}/calendars /users/{u}/calendar/calendarPermissions
 /users/{u}/calendarView?startDateTime=2026-12-18T00:00:00Z&endDateTime=2027-03-01T00:00:00Z
 /users/{u}/drive /users/{u}/drives /users/{u}/drive/root/children /users/{u}/joinedTeams

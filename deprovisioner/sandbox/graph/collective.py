@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
-from deprovisioner.sandbox.graph.groups import matching
+from deprovisioner.sandbox.graph.dynamic import matching
 from deprovisioner.sandbox.graph.objects import stamp
 from deprovisioner.sandbox.graph.store import Link, Record, Store, Table
 from deprovisioner.sandbox.graph.tenant import Tenant

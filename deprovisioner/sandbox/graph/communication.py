@@ -1,4 +1,4 @@
-"""What the leavers have in Exchange, OneDrive and Teams, and which policies name them.
+"""What the leavers have in Exchange, OneDrive and Teams.
 
 Called by `hosting` after people, groups and licences are there.
 """
@@ -6,7 +6,7 @@ Called by `hosting` after people, groups and licences are there.
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from deprovisioner.sandbox.graph import calendar, drive, policies, teams
+from deprovisioner.sandbox.graph import calendar, drive, teams
 from deprovisioner.sandbox.graph.objects import stamp
 from deprovisioner.sandbox.graph.store import Link, Record, Store, Table
 from deprovisioner.sandbox.graph.tenant import Tenant, identifier
@@ -16,7 +16,7 @@ TEAM = "Project Atlas"
 
 
 def load(store: Store, tenant: Tenant, now: datetime) -> None:
-    """Make mailboxes, drives, the team, numbers, policies and sign-ins."""
+    """Make mailboxes, drives, the team, numbers and sign-ins."""
     _team(store, tenant, now)
     for number, person in enumerate(
         (tenant.leaver, tenant.cloud_leaver, tenant.privileged_leaver, tenant.successor)
@@ -30,8 +30,6 @@ def load(store: Store, tenant: Tenant, now: datetime) -> None:
             _number(store, user, number)
         sign_in = _sign_in(person, user, now)
         store.put(Table.SIGN_INS, sign_in)
-    for record in (*_policies(tenant), *_company(tenant, now)):
-        store.put(Table.POLICIES, record)
 
 
 # -------------------------------------------------------------------------------------- Exchange
@@ -318,81 +316,6 @@ def _number(store: Store, user: str, number: int) -> None:
             "city": "Shanghai",
         },
     )
-
-
-# -------------------------------------------------------------------------- policies, the tenant
-
-
-def _policies(tenant: Tenant) -> Iterator[Record]:
-    people = (tenant.leaver, tenant.cloud_leaver)
-    users = [tenant.user_id(person.employment_id) for person in people]
-    yield {
-        "id": identifier("policy mfa"),
-        "displayName": "MFA for everybody",
-        "state": "enabled",
-        "conditions": {
-            "users": {"includeUsers": ["All"], "excludeUsers": users},
-            "clientAppTypes": ["all"],
-        },
-        "_kind": policies.CONDITIONAL.name,
-    }
-    yield {
-        "id": identifier("review atlas"),
-        "displayName": "Members of Atlas",
-        "status": "InProgress",
-        "reviewers": [{"query": f"/users/{user}", "queryType": "MicrosoftGraph"} for user in users],
-        "_kind": policies.REVIEW.name,
-    }
-    approver = {"@odata.type": "#microsoft.graph.singleUser", "userId": users[0]}
-    second = {"@odata.type": "#microsoft.graph.singleUser", "userId": users[1]}
-    stage = {"primaryApprovers": [approver, second], "isApproverJustificationRequired": True}
-    yield {
-        "id": identifier("package policy atlas"),
-        "displayName": "Initial policy",
-        "allowedTargetScope": "allMemberUsers",
-        "requestApprovalSettings": {"isApprovalRequiredForAdd": True, "stages": [stage]},
-        "_kind": policies.PACKAGE_POLICY.name,
-    }
-    yield {
-        "id": identifier("organisation partner"),
-        "displayName": "Partner",
-        "state": "configured",
-        "_sponsors": users,
-        "_kind": policies.ORGANISATION.name,
-    }
-    rule = {
-        "@odata.type": "#microsoft.graph.unifiedRoleManagementPolicyApprovalRule",
-        "id": "Approval_EndUser_Assignment",
-        "setting": {"isApprovalRequired": True, "approvalStages": [stage]},
-    }
-    yield {
-        "id": f"DirectoryRole_{tenant.id}_{identifier('role policy')}",
-        "displayName": "DirectoryRole",
-        "scopeId": "/",
-        "scopeType": "DirectoryRole",
-        "isOrganizationDefault": False,
-        "_rules": [rule],
-        "_kind": policies.ROLE_POLICY.name,
-    }
-
-
-def _company(tenant: Tenant, now: datetime) -> Iterator[Record]:
-    yield {
-        "id": tenant.id,
-        "displayName": "Example",
-        "onPremisesSyncEnabled": True,
-        "onPremisesLastSyncDateTime": stamp(now - timedelta(minutes=11)),
-        "tenantType": "AAD",
-        "_kind": policies.COMPANY.name,
-    }
-    yield {
-        "id": tenant.domain,
-        "authenticationType": "Managed",
-        "isDefault": True,
-        "isInitial": False,
-        "isVerified": True,
-        "_kind": policies.DOMAIN.name,
-    }
 
 
 def _sign_in(person: Person, user: str, now: datetime) -> Record:

@@ -9,7 +9,7 @@ member itself**, as the vendor's documentation warns.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from deprovisioner.sandbox.graph import objects, packages
+from deprovisioner.sandbox.graph import dynamic, objects, packages
 from deprovisioner.sandbox.graph.errors import bad_request, denied, not_found
 from deprovisioner.sandbox.graph.query import Expansion, Typed, show
 from deprovisioner.sandbox.graph.routing import Answer, Call, Item, Listing, Reply, Route, routes
@@ -58,8 +58,7 @@ def _patch(call: Call) -> Reply:
     _need_for_roles(call, old)
     call.world.store.change(Table.GROUPS, old["id"], **changes)
     if "membershipRule" in changes:
-        key = old["id"]
-        call.world.agenda.after(call.world.delays.dynamic, lambda: evaluate(call, key))
+        dynamic.evaluate_later(call.world)
     return Answer(204)
 
 
@@ -225,34 +224,6 @@ def _refuse_owner_change(call: Call, group: Record) -> None:
     if group.get("mailEnabled") and "Unified" not in group.get("groupTypes", ()):
         raise bad_request("Cannot Update a mail-enabled security groups and or distribution list.")
     _need_for_roles(call, group)
-
-
-def evaluate(call: Call, key: str) -> None:
-    """Evaluate a dynamic group: its rule is `user.<member> -eq "<value>"`."""
-    evaluate_rule(call.world.store.view(call.world.now), call, key)
-
-
-def evaluate_rule(view: View, call: Call, key: str) -> None:
-    """Bring the members of a dynamic group in line with its rule."""
-    group = view.get(Table.GROUPS, key)
-    if group is None:
-        return
-    wanted = set(matching(view, group.get("membershipRule") or ""))
-    present = set(view.targets(Link.MEMBER, key))
-    for user in sorted(wanted - present):
-        call.world.store.link(Link.MEMBER, key, user)
-    for user in sorted(present - wanted):
-        call.world.store.unlink(Link.MEMBER, key, user)
-
-
-def matching(view: View, rule: str) -> list[str]:
-    """Return the ids of the users that a rule matches; a rule we cannot read matches nobody."""
-    words = rule.replace("(", " ").replace(")", " ").split(maxsplit=2)
-    if len(words) != 3 or words[1] != "-eq" or not words[0].startswith("user."):
-        return []
-    member, value = words[0].removeprefix("user."), words[2].strip().strip('"')
-    wanted: object = {"true": True, "false": False}.get(value, value)
-    return [user["id"] for user in view.every(Table.USERS) if user.get(member) == wanted]
 
 
 _READ = "Directory.Read.All Directory.ReadWrite.All Group.Read.All Group.ReadWrite.All"

@@ -31,6 +31,7 @@ from deprovisioner.sandbox.graph import (
     licences,
     lookups,
     mail,
+    mentions,
     packages,
     policies,
     populace,
@@ -65,7 +66,7 @@ _AREAS = (
     users, groups, authentication, devices, roles, schedules, applications, agents, grants,
     packages, licences, deleted, mail, calendar, drive, teams, policies, lookups,
 )  # fmt: skip
-_LOADED = (populace, collective, belongings, privileges, software, communication)
+_LOADED = (populace, collective, belongings, privileges, software, communication, mentions)
 _TOKEN_PATH = "/oauth2/v2.0/token"
 
 
@@ -168,7 +169,7 @@ class GraphServer:
         self.service.under_lock(lambda: None)
         return self._world.store.view(self.clock())
 
-    def edit(self, change: Callable[[Store], None]) -> None:
+    def edit(self, change: Callable[[Store], object]) -> None:
         """Change the state past all rules, as somebody else would (AD, a portal, a person)."""
 
         def act() -> None:

@@ -7,6 +7,7 @@ applied around it.
 
 import json
 import random
+import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -50,6 +51,9 @@ JSON_TYPE = (
     "IEEE754Compatible=false;charset=utf-8"
 )
 _LOGIN_PAGE = b"<!DOCTYPE html><html><title>Sign in</title><body>Sign in to the proxy</body></html>"
+MAILBOX_REQUESTS = 4
+"""So many requests at once to mailboxes; the next one is refused, as Outlook does."""
+_MAILBOX = re.compile(r"/v1\.0/users/[^/]+/(mail|message|event|calendar)")
 _READS = frozenset({"GET"})
 Met = Mapping[FaultKind, Fault]
 
@@ -104,17 +108,24 @@ class Service:
         self.faults = FaultPanel()
         self.consistency = Consistency()
         self._lock = threading.RLock()
+        self._mailboxes = threading.BoundedSemaphore(MAILBOX_REQUESTS)
         self._reads = 0
 
     def answer(self, request: Request) -> Response:
         """Answer one request from outside."""
-        with self._lock:
-            self.world.agenda.settle()
-            return self._answer(request, None)
+        mailbox = _MAILBOX.match(request.target) is not None
+        crowded = mailbox and not self._mailboxes.acquire(blocking=False)
+        try:
+            with self._lock:
+                self.world.agenda.settle()
+                return self._answer(request, None, crowded=crowded)
+        finally:
+            if mailbox and not crowded:
+                self._mailboxes.release()
 
     def inner(self, request: Request, caller: Caller) -> Response:
         """Answer one request of a batch, in the name of the batch's caller."""
-        return self._answer(request, caller)
+        return self._answer(request, caller, crowded=False)
 
     def under_lock(self, action: Callable[[], None]) -> None:
         """Do something to the state between two requests."""
@@ -122,7 +133,7 @@ class Service:
             self.world.agenda.settle()
             action()
 
-    def _answer(self, request: Request, caller: Caller | None) -> Response:
+    def _answer(self, request: Request, caller: Caller | None, *, crowded: bool) -> Response:
         request_id, batched = self.world.new_id(), caller is not None
         path = request.target.partition("?")[0].removeprefix(VERSION)
         headers = {"request-id": request_id, "client-request-id": request_id}
@@ -133,6 +144,8 @@ class Service:
         try:
             caller = caller or self.registrations.caller(request.headers.get("authorization", ""))
             app = caller.app.value
+            if crowded:
+                raise throttled(1, "ApplicationThrottled")
             met = self.faults.met_by(request.method, path, app)
             answer, more = self._served(request, caller, met)
             headers.update(more)

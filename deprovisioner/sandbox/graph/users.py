@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from types import MappingProxyType
 
-from deprovisioner.sandbox.graph import licences, objects
+from deprovisioner.sandbox.graph import dynamic, licences, objects
 from deprovisioner.sandbox.graph.errors import GraphError, bad_request, not_found
 from deprovisioner.sandbox.graph.query import Expansion, Typed, show
 from deprovisioner.sandbox.graph.routing import (
@@ -110,6 +110,7 @@ def _patch(call: Call) -> Reply:
     if not _SENSITIVE.isdisjoint(changes):
         objects.refuse_privileged(call, old["id"])
     call.world.store.change(Table.USERS, old["id"], **_as_stored(call, changes))
+    dynamic.evaluate_later(call.world)
     return Answer(204)
 
 
