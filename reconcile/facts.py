@@ -206,6 +206,8 @@ class CaseFacts:
     questions: tuple[QuestionFacts, ...] = ()
     holds: tuple[HoldFacts, ...] = ()
     candidates: tuple[tuple[str, str], ...] = ()
+    rejected: tuple[tuple[str, str], ...] = ()
+    """(system, native id) of accounts that the rules or a person say are somebody else's."""
     services: tuple[tuple[str, str], ...] = ()
     """(system, native id) of service accounts and shared mailboxes that are theirs to hand over."""
     accounts: Mapping[str, int] = field(default_factory=dict)

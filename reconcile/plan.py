@@ -233,7 +233,9 @@ def _system_questions(system: SystemFacts, facts: CaseFacts) -> Iterator[Planned
         yield PlannedQuestion(name, QuestionKind.CANDIDATE, system.name, account, words)
     if not facts.accounts.get(system.name) and not mine:
         # Law 2: zero accounts for a known employee is a question to a person, not a success.
-        words = "No account was found although the read could see: is that right?"
+        others = sum(name == system.name for name, _account in facts.rejected)
+        aside = f" ({others} were found and are not theirs: look why)" if others else ""
+        words = f"No account was found although the read could see{aside}: is that right?"
         name = f"{QuestionKind.NO_ACCOUNT}/{system.name}"
         yield PlannedQuestion(name, QuestionKind.NO_ACCOUNT, system.name, "", words)
     if system.one_account and facts.own_accounts.get(system.name, 0) > 1:

@@ -17,7 +17,7 @@ from reconcile.facts import (
     SystemFacts,
 )
 from reconcile.plan import plan_hash
-from reconcile.store.account_rows import CANDIDATE, SERVICE, accepted_counts, by_decision
+from reconcile.store.account_rows import CANDIDATE, REJECTED, SERVICE, accepted_counts, by_decision
 from reconcile.store.case_file import has_newer_case
 from reconcile.store.evidence_log import records_published
 from reconcile.store.guard_rows import open_breakers, slots_of, slots_used
@@ -71,6 +71,7 @@ def _load(file: CaseFile, estate: Estate, policy: Policy) -> CaseFacts:
         questions=load_questions(file),
         holds=load_holds(file),
         candidates=by_decision(file, CANDIDATE),
+        rejected=by_decision(file, REJECTED),
         services=by_decision(file, SERVICE),
         accounts=theirs,
         own_accounts=own,

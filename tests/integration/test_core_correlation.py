@@ -94,6 +94,16 @@ def test_a_reused_login_is_nobodys_business(core: Scenario, tmp_path: Path) -> N
         assert rejected["reason"] == "anothers_number"
 
 
+def test_no_account_but_rejected_ones_is_a_question_that_says_so(core: Scenario) -> None:
+    """An attribute that is no HR number rejects everybody: a person sees it at the first case."""
+    core.world.add_person("lver", employee_number="8f14e45f", names=["Lea Ver"])
+    case_id = core.receive()
+    core.settle(until=core.clock() + MINUTE)
+    (asked,) = [each for each in core.desk.case(case_id).questions if each.kind == "no_account"]
+    assert "(1 were found and are not theirs: look why)" in asked.words
+    assert core.finish(case_id).summary.state is not CaseState.CLOSED
+
+
 def test_an_administrators_account_waits_for_a_person_and_is_then_cut(
     core: Scenario, tmp_path: Path
 ) -> None:
