@@ -23,6 +23,7 @@ from connectors.secret import SecretUnavailable
 from deprovisioner import logs
 from deprovisioner.api.app import make_app
 from deprovisioner.api.serving import Doors
+from deprovisioner.footprint import Rest, one_arena
 from deprovisioner.intake.signature import key_of
 from deprovisioner.publishing import Publisher
 from deprovisioner.wiring import CannotStart, House, open_house
@@ -54,6 +55,7 @@ class Daemon:
             heartbeat=evidence.heartbeat,
         )
         self.doors = Doors(make_app(house), house.settings.http, house.settings.socket_path)
+        self.rest = Rest(house.database, lambda: self.engine.running)
 
     def start(self) -> None:
         """Compare the anchor, then run. Raises :class:`CannotStart`, ``DoorTaken``."""
@@ -62,6 +64,7 @@ class Daemon:
         except LedgerRefused as error:
             raise CannotStart(str(error)) from error
         self._say_what_begins()
+        one_arena()
         runner = self.house.runner(self.engine.lease)
         self.engine.start(self.house.reconciler.reconcile, runner.run)
         self.publisher.start()
@@ -69,6 +72,7 @@ class Daemon:
         self._tidy_vault()
         self.house.desk.wake_open_cases(f"start/{self.engine.node}")
         self.doors.open()
+        self.rest.start()
         _log.info("daemon.ready", node=self.engine.node, mode=self.house.settings.mode.value)
 
     def _say_what_begins(self) -> None:
@@ -104,6 +108,7 @@ class Daemon:
         """Drain within a bound. False: something still ran, so leave with ``os._exit``."""
         _log.info("daemon.stopping", running=self.engine.running)
         self.doors.close()
+        self.rest.stop()
         drained = self.engine.stop(drain)
         self.publisher.stop()
         _log.info("daemon.stopped", drained=drained)

@@ -132,6 +132,11 @@ class Database:
         with unavailable(), self.engine.connect() as connection:
             embedded.copy(connection, path)
 
+    def rest(self) -> None:
+        """Close the connections that nobody uses; whoever needs one later opens it."""
+        # Not the engine's: that one forgets the connections in use, and nobody would close them.
+        self.engine.pool.dispose()
+
     def close(self) -> None:
         """Let go of the connections and of the file; `sure` gives up from now on."""
         self._closing.set()
