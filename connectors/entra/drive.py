@@ -120,7 +120,7 @@ def _links(leaver: Leaver, drive: str) -> RowReading:
     shared = [
         row
         for row in rows
-        if text(row, "shared", "scope").casefold() in _OUTWARD and "deleted" not in row
+        if text(row, "shared", "scope").casefold() in _OUTWARD and not _is(row, "deleted")
     ]
     answers = leaver.graph.gather([_permissions(leaver, drive, text(row, "id")) for row in shared])
     reading = RowReading(gaps=gaps)
@@ -138,6 +138,11 @@ def _links(leaver: Leaver, drive: str) -> RowReading:
         )
         reading += RowReading(tuple(links), tuple(gap for gap in more if gap not in reading.gaps))
     return reading
+
+
+def _is(row: Mapping[str, Json], facet: str) -> bool:
+    """Whether an item has a facet: there and not null, be it empty."""
+    return row.get(facet) is not None
 
 
 def _outward(row: Object) -> bool:
@@ -219,7 +224,7 @@ def _export(leaver: Leaver, holdings: Sequence[Holding]) -> Iterator[Export]:
             continue
         rows = listed(leaver.graph, _listing(leaver, holding.native_id))
         latest = {text(row, "id"): row for row in rows}  # what changed meanwhile is listed again
-        kept = [row for row in latest.values() if "deleted" not in row and "folder" not in row]
+        kept = [row for row in latest.values() if not (_is(row, "deleted") or _is(row, "folder"))]
         folder = f"drive/{segment(holding.native_id)}"
         yield Export(f"{folder}/index.json", "application/json", _index(kept))
         for row in kept:
@@ -231,7 +236,7 @@ def _export(leaver: Leaver, holdings: Sequence[Holding]) -> Iterator[Export]:
 
 
 def _has_content(row: Mapping[str, Json]) -> bool:
-    return "file" in row and not part(row, "malware")
+    return _is(row, "file") and not _is(row, "malware")
 
 
 def _index(rows: Sequence[Object]) -> Iterator[bytes]:
