@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from deprovisioner.client import Client, Problem
+from deprovisioner.sandbox.people import Person
 from reconcile.views import CaseView, QuestionView
 
 _ANSWERS = {
@@ -16,18 +17,19 @@ _ANSWERS = {
     "confirm_termination": "ends",
     "hr_disagrees": "ends",
     "no_account": "none",
-    "candidate": "reject",
     "dead_letter": "retry",
 }
 _CONFLICT = 409
 
 
-def answer_all(api: Client, view: CaseView, successor: str) -> Iterator[QuestionView]:
+def answer_all(
+    api: Client, view: CaseView, successor: str, leaver: Person
+) -> Iterator[QuestionView]:
     """Answer every open question of a case; yields those that were answered."""
     for question in view.questions:
         if question.answer:
             continue
-        said = successor if question.kind == "no_successor" else _ANSWERS.get(question.kind)
+        said = _said(view, question, successor, leaver)
         if said is None:
             continue
         try:
@@ -38,3 +40,21 @@ def answer_all(api: Client, view: CaseView, successor: str) -> Iterator[Question
                 continue
             raise
         yield question
+
+
+def _said(view: CaseView, question: QuestionView, successor: str, leaver: Person) -> str | None:
+    if question.kind == "no_successor":
+        return successor
+    if question.kind == "candidate":
+        return _is_theirs(view, question, leaver)
+    return _ANSWERS.get(question.kind)
+
+
+def _is_theirs(view: CaseView, question: QuestionView, leaver: Person) -> str:
+    """Whoever runs the company knows its rule for second accounts: ``adm-`` and the login."""
+    asked = [
+        one.login
+        for one in view.accounts
+        if one.system == question.system and one.native_id in question.about
+    ]
+    return "accept" if asked == [f"adm-{leaver.login}"[:20]] else "reject"

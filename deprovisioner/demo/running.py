@@ -22,10 +22,10 @@ from deprovisioner.demo import outcome, people
 from deprovisioner.demo.daemon_process import DaemonFailed, DaemonProcess, running_daemon
 from deprovisioner.demo.staging import FACTOR, Stage, set_stage
 from deprovisioner.demo.telling import Telling
-from deprovisioner.sandbox import auditor
+from deprovisioner.sandbox import auditor, domain_auditor
 from deprovisioner.sandbox.human_resources import Termination
 from deprovisioner.sandbox.people import Person
-from deprovisioner.sandbox.running import DirectoryKind, Sandbox, new_company
+from deprovisioner.sandbox.running import DirectoryKind, DomainKind, Sandbox, new_company
 from deprovisioner.wiring import Origins, utc_now
 from reconcile.evidence.keys import VerifierKey
 from reconcile.evidence.verify import verify_bundle
@@ -46,6 +46,7 @@ class Options:
     directory: DirectoryKind = DirectoryKind.FAKE
     out: Path = Path("demo-out")
     seed: int = 1
+    domain: DomainKind = DomainKind.FAKE
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +70,20 @@ def run(options: Options, telling: Telling, clock: Callable[[], datetime] = utc_
     options.out.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(prefix="deprov-", dir=_short_folder()) as folder,
-        Sandbox(new_company(clock, options.seed), kind=options.directory, clock=clock) as sandbox,
+        Sandbox(
+            new_company(clock, options.seed),
+            kind=options.directory,
+            domain=options.domain,
+            clock=clock,
+        ) as sandbox,
     ):
         stage = set_stage(Path(folder), sandbox, Origins().token_bytes)
         policy = options.out / "policy.yaml"
         policy.write_text(stage.policy.read_text(encoding="utf-8"), encoding="utf-8")
         leaver = sandbox.company.demo_leaver()
         named = auditor.holds_now(sandbox.directory_url, sandbox.company, leaver)
-        telling.company(len(sandbox.company.people), leaver, named, policy, FACTOR)
+        in_domain = _named_in_domain(sandbox, leaver)
+        telling.company(len(sandbox.company.people), leaver, (named, in_domain), policy, FACTOR)
         log = options.out / "daemon.log"
         with running_daemon(stage.config, stage.settings.socket_path, log) as daemon:
             telling.daemon(daemon.process.pid, daemon.url)
@@ -131,7 +138,7 @@ def _watch(
             telling.progress(view, clock())
             if view.summary.closed_at is not None or time.monotonic() > deadline:
                 return view
-            for question in people.answer_all(api, view, successor):
+            for question in people.answer_all(api, view, successor, leaver):
                 telling.answered(question)
             time.sleep(_LOOK)
 
@@ -162,7 +169,19 @@ def _conclude(stage: Stage, view: CaseView, options: Options, sandbox: Sandbox) 
     verdict = outcome.verify(options.out / "bundle.zip", stage.vkey)
     leaver = sandbox.company.demo_leaver()
     looks = auditor.look(sandbox.directory_url, sandbox.company, leaver)
+    if sandbox.domain_kind is not DomainKind.NONE:
+        looks += domain_auditor.look(_door(sandbox), sandbox.company, leaver)
     return Outcome(said, verdict, looks)
+
+
+def _named_in_domain(sandbox: Sandbox, leaver: Person) -> int:
+    if sandbox.domain_kind is DomainKind.NONE:
+        return 0
+    return domain_auditor.holds_now(_door(sandbox), sandbox.company, leaver)
+
+
+def _door(sandbox: Sandbox) -> domain_auditor.DomainDoor:
+    return domain_auditor.DomainDoor(sandbox.domain.url, str(sandbox.domain_ca_file))
 
 
 def as_json(result: Outcome) -> str:

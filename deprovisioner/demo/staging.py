@@ -6,7 +6,7 @@ configuration refers to them, as a real one would.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,8 +15,10 @@ from config.load import load
 from config.settings import Settings
 from deprovisioner.initialise import new_escrow, new_keys, write_secret
 from deprovisioner.sandbox.company import CANARIES, DEFAULT_POLICY, SUFFIX, UNUSED
+from deprovisioner.sandbox.forest import content
+from deprovisioner.sandbox.forest.domain import COMPANY, HOST, ROOT
 from deprovisioner.sandbox.people import employment_id
-from deprovisioner.sandbox.running import Sandbox
+from deprovisioner.sandbox.running import DomainKind, Sandbox
 from deprovisioner.wiring import Origins, open_house
 from reconcile.principals import Role
 
@@ -67,7 +69,7 @@ systems:
 {canaries}
       # Watched attributes that this directory does not have.
       unused: [{unused}]
-hr:
+{domain}hr:
   type: rest
   settings: {{base_url: "{hr}", token: "file:{secrets}/hr", canary: {hr_canary}}}
 vault:
@@ -81,6 +83,30 @@ evidence:
 pace:
   factor: {factor}
 log: {{level: info}}
+"""
+
+_DOMAIN: Final = """\
+  active-directory:
+    type: active-directory
+    settings:
+      url: {url}
+      controllers: {{"{host}": "{url}"}}
+      ca_file: {ca_file}
+      base: {base}
+      people: ["{people}"]
+      admins: ["{admins}"]
+      services: ["{services}"]
+      admin_logins: ["adm-{{login}}"]    # candidates only: a person decides
+      access_bases: ["{company}"]
+      change_access_rules: true
+      only_domain: true
+      leavers_ou: {leavers}
+      settle: 5s                 # one controller: nothing to wait for but its own answers
+      kerberos_ticket_life: 5s   # 10 h in a real domain; this one issues no tickets
+      act: {{user: "{act}", password: "file:{secrets}/domain-act"}}
+      verify: {{user: "{verify}", password: "file:{secrets}/domain-verify"}}
+      canaries:
+{canaries}
 """
 
 
@@ -109,6 +135,8 @@ def set_stage(folder: Path, sandbox: Sandbox, token_bytes: Callable[[int], bytes
         "hr": tokens.human_resources_token,
         "act": company.act.password,
         "verify": company.verify.password,
+        "domain-act": company.domain_act.password,
+        "domain-verify": company.domain_verify.password,
     }.items():
         write_secret(secrets / name, value)
     policy = folder / "policies" / "demo-engineers.yaml"
@@ -126,8 +154,6 @@ def set_stage(folder: Path, sandbox: Sandbox, token_bytes: Callable[[int], bytes
 
 def _configuration(secrets: Path, sandbox: Sandbox) -> str:
     company = sandbox.company
-    canaries = [f'- {{dn: "{name}", attributes: [{", ".join(shown)}]}}'
-                for name, shown in CANARIES.items()]  # fmt: skip
     return _CONFIGURATION.format(
         secrets=secrets,
         url=sandbox.directory_url,
@@ -135,11 +161,37 @@ def _configuration(secrets: Path, sandbox: Sandbox) -> str:
         default_policy=DEFAULT_POLICY,
         act=company.act.name,
         verify=company.verify.name,
-        canaries="\n".join(f"        {line}" for line in canaries),
+        canaries=_canaries(CANARIES),
+        domain=_domain(secrets, sandbox) if sandbox.domain_kind is not DomainKind.NONE else "",
         unused=", ".join(UNUSED),
         hr=sandbox.human_resources_url,
         hr_canary=employment_id(1),
         escrow=new_escrow().recipient,
         origin=ORIGIN,
         factor=FACTOR,
+    )
+
+
+def _domain(secrets: Path, sandbox: Sandbox) -> str:
+    return _DOMAIN.format(
+        url=sandbox.domain.url,
+        host=HOST,
+        ca_file=sandbox.domain_ca_file,
+        base=ROOT,
+        company=COMPANY,
+        people=content.PEOPLE,
+        admins=content.ADMINS,
+        services=content.SERVICES,
+        leavers=content.LEAVERS,
+        act=sandbox.company.domain_act.name,
+        verify=sandbox.company.domain_verify.name,
+        secrets=secrets,
+        canaries=_canaries(content.CANARIES),
+    )
+
+
+def _canaries(shown: Mapping[str, tuple[str, ...]]) -> str:
+    return "\n".join(
+        f'        - {{dn: "{name}", attributes: [{", ".join(attributes)}]}}'
+        for name, attributes in shown.items()
     )

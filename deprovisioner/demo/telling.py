@@ -38,12 +38,16 @@ class Telling:
             for line in lines:
                 self.console.print(line, soft_wrap=True)
 
-    def company(self, people: int, leaver: Person, named: int, policy: Path, factor: float) -> None:
-        """Introduce everybody."""
+    def company(
+        self, people: int, leaver: Person, named: tuple[int, int], policy: Path, factor: float
+    ) -> None:
+        """Introduce everybody; ``named``: how many entries and domain objects name the leaver."""
         self._say(
-            f"The pretend company: {people} people, a directory, an HR system, all on loopback.",
+            f"The pretend company: {people} people, a directory, an Active Directory domain, an HR"
+            " system, all on loopback.",
             f"{leaver.display_name} ({leaver.employment_id}), {leaver.title} in {leaver.site.name},"
-            f" has left: an account, and {named} other entries of the directory that name it.",
+            f" has left: an account, and {named[0]} other entries of the directory that name it,"
+            f" an account of the domain, and {named[1]} other objects there.",
             f"Policy: {policy}. Waits are shortened {1 / factor:g} times: "
             f"settle {_SETTLE:g} s -> {_SETTLE * factor:g} s, "
             f"between the two closing reads {_GAP:g} s -> {_GAP * factor:g} s.",
