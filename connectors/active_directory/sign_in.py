@@ -69,7 +69,7 @@ class SignIn:
 
 
 def holdings(domain: Domain, person: Person, entry: Entry) -> list[Holding]:
-    """Report the account, its password and its tickets."""
+    """Report the account, its password and, until the last one has run out, its tickets."""
     current, settings = SignIn(entry), domain.settings
     since = disabled_since(entry) if current.state is HoldingState.CONTAINED else None
     image = {name: pack(entry.values(name)) for name in _IMAGE}
@@ -90,11 +90,14 @@ def holdings(domain: Domain, person: Person, entry: Entry) -> list[Holding]:
         )
 
     word = person.account.kind.value
-    return [
+    found = [
         one(f"account.{word}", person.account.native_id, person.account.login, image),
         one(PASSWORD, "password", "password", last),
-        one(KERBEROS, "tickets", "Kerberos tickets", {UAC: pack(entry.values(UAC))}),
     ]
+    run_out = since is not None and since + settings.kerberos_ticket_life <= domain.clock()
+    if not run_out:
+        found.append(one(KERBEROS, "tickets", "Kerberos tickets", {UAC: pack(entry.values(UAC))}))
+    return found
 
 
 def contain(
