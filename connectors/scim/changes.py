@@ -19,7 +19,7 @@ from connectors.scim.card import ATTRIBUTE_OF, GROUP, PASSWORD
 from connectors.scim.dialect import Request
 from connectors.scim.resources import Element, Resource
 from connectors.scim.settings import Delete, Form, MemberName
-from connectors.scim.survey import holdings_of_list
+from connectors.scim.survey import direct_groups, holdings_of_list
 from connectors.scim.target import GROUPS, USERS, Target, member_of
 from connectors.scim.wire import NotSupported, at
 
@@ -140,9 +140,11 @@ class Changes:
 
     def _leave(self, holding: Holding) -> Effect:
         group = self._target.group(holding.native_id)
-        mine = self._member(group)
-        if group is None or mine is None:
+        mine = self._member(holding.native_id, group)
+        if mine is None:
             return Effect(holding.key, Outcome.ALREADY, self._members(group))
+        if group is None:
+            raise self._silent("revoke")  # the user still names a group that is gone
         requests = [
             dialect.removing(form, group, "members", mine)
             for form in self._list_forms(self._target.settings.members, group)
@@ -152,7 +154,7 @@ class Changes:
         except Refused as error:
             return Effect(holding.key, Outcome.REFUSED, self._members(group), why=str(error))
         after = self._target.group(holding.native_id)
-        if self._member(after) is not None:
+        if self._member(holding.native_id, after) is not None:
             raise self._silent("revoke")
         self._others_stayed(group, after, "members", mine)
         return Effect(holding.key, Outcome.DONE, self._members(after), request_id)
@@ -211,16 +213,13 @@ class Changes:
         versioned = bool(of.etag) and features.etag is not False
         return dialect.list_forms(configured, patch=features.patch, versioned=versioned)
 
-    def _member(self, group: Resource | None) -> Element | None:
-        """Find the membership from the group's side, or from the user's where the group is mute."""
-        if group is None:
-            return None
-        mine = member_of(group, self._name)
-        if mine is not None or group.shows("members"):
+    def _member(self, group_id: str, group: Resource | None) -> Element | None:
+        """Find the membership from both sides, as a survey does: gone is gone from both."""
+        mine = member_of(group, self._name) if group is not None else None
+        if mine is not None:
             return mine
         user = self._user()
-        said = user.elements("groups") if user else ()
-        named = any(one.value == group.id for one in said)
+        named = user is not None and any(one.value == group_id for one in direct_groups(user))
         return Element({"value": self._name}, self._name) if named else None
 
     def _members(self, group: Resource | None) -> dict[str, Json]:

@@ -56,8 +56,7 @@ def memberships(
     naming, seen = _naming(target, name)
     joined = {group.id: _membership(group, name) for group in naming}
     said = user.elements("groups") if user is not None else ()
-    direct = [one for one in said if text_of(one, "type") != INDIRECT and one.value]
-    for one in direct:
+    for one in direct_groups(user) if user is not None else ():
         if one.value not in joined:
             group = target.group(one.value)
             joined[one.value] = (
@@ -66,6 +65,12 @@ def memberships(
     through = sum(1 for one in said if text_of(one, "type") == INDIRECT)
     unseen = [f"{through} indirect memberships without a direct one"]
     return list(joined.values()), unseen if through and not joined else [], seen
+
+
+def direct_groups(user: Resource) -> tuple[Element, ...]:
+    """What the user says of their own groups, nested ones left out (RFC 7643 section 4.1.2)."""
+    said = user.elements("groups")
+    return tuple(one for one in said if text_of(one, "type") != INDIRECT and one.value)
 
 
 def _naming(target: Target, name: str) -> tuple[list[Resource], bool]:

@@ -101,16 +101,17 @@ class Service:
             headers["Content-Type"] = MEDIA_TYPE
         if etag:
             headers["If-Match"] = etag
+        deadline = self._timer() + self._settings.timeout.total_seconds()
         with (
             _faults(),
             self._connected().stream(
                 method, self._settings.url + path, params=query, content=content, headers=headers
             ) as response,
         ):
-            return self._answer(response, self._bounded(response), reading=method == "GET")
+            raw = self._bounded(response, deadline)
+            return self._answer(response, raw, reading=method == "GET")
 
-    def _bounded(self, response: httpx.Response) -> bytes:
-        deadline = self._timer() + self._settings.timeout.total_seconds()
+    def _bounded(self, response: httpx.Response, deadline: float) -> bytes:
         raw = bytearray()
         for chunk in response.iter_raw():
             raw += chunk

@@ -411,6 +411,33 @@ def test_groups_are_read_from_the_users_side_too(odd: ScimRig) -> None:
     assert odd.groups["platform"] in {one.native_id for one in of_kind(reading, "grant.group")}
 
 
+def test_a_membership_that_one_side_still_shows_is_not_gone(odd: ScimRig) -> None:
+    """The group has let go, the person's own page has not: neither done nor already."""
+    with connected(odd) as connector:
+        account, reading = leaver(connector, odd)
+        mine = next(one for one in reading.items if one.native_id == odd.groups["platform"])
+        odd.spoiler.frozen_groups = {account.native_id: [{"value": mine.native_id}]}
+
+        for _ in range(2):
+            with pytest.raises(Transient) as caught:
+                connector.revoke(account, [mine])
+            assert caught.value.code == "scim:silent"
+        odd.spoiler.frozen_groups = {}
+        assert outcomes(connector.revoke(account, [mine])) == [Outcome.ALREADY]
+
+
+def test_an_indirect_membership_without_a_direct_one_is_blind(standard: ScimRig) -> None:
+    """What gives it cannot be seen; where a direct one is there, it is that one's doing."""
+    nested = {"value": "nested", "type": "indirect"}
+    with connected(standard, Credential.VERIFY) as connector:
+        account, _ = leaver(connector, standard)
+        standard.spoiler.frozen_groups = {account.native_id: [nested]}
+        assert not gather(connector.survey(account)).blind
+        loner = Account("wiki", standard.hands.add_user("loner", "77"), "loner")
+        standard.spoiler.frozen_groups = {loner.native_id: [nested]}
+        assert "indirect" in gather(connector.survey(loner)).blind
+
+
 def test_a_read_of_old_state_is_no_success_and_no_failure(odd: ScimRig, wiki: Wiki) -> None:
     """The wiki answers 204 and shows the old state: come back later, then it was already done."""
     with connected(odd, settle="PT7S") as connector:

@@ -85,8 +85,8 @@ class Spoiler:
     ``situation`` is the trouble that lasts; ``canary`` holds the ids that disappear with the
     canary. ``requests`` is what came. ``missing``: the id that its own address denies.
     ``hidden_members``: the group that does not say who is in it. ``deaf_to_filters``: a filter
-    finds nobody. ``meddle_before_put``: what
-    somebody else does between our read and our PUT.
+    finds nobody. ``frozen_groups``: what users go on saying of their groups.
+    ``meddle_before_put``: what somebody else does between our read and our PUT.
     """
 
     upstream: str
@@ -96,6 +96,7 @@ class Spoiler:
     missing: str = ""
     hidden_members: str = ""
     deaf_to_filters: bool = False
+    frozen_groups: Mapping[str, list[dict[str, str]]] = field(default_factory=dict)
     meddle_before_put: Callable[[], None] | None = None
     _healed: threading.Event = field(default_factory=threading.Event)
 
@@ -189,15 +190,22 @@ class Spoiler:
         if response.status_code != httpx.codes.OK:
             return None
         document = response.json()
-        if self.hidden_members:
-            return 200, _without_members(document, self.hidden_members)
+        document = self._said(document)
         if situation is Situation.CANARY_HIDDEN:
             return self._without_canary(document)
         if situation is Situation.TARGET_HIDDEN:
             return 200, _shown_little(document)
         if situation is Situation.TRUNCATED and document.get("Resources"):
             return 200, document | {"Resources": document["Resources"][:-1]}
-        return None
+        return (200, document) if self.hidden_members or self.frozen_groups else None
+
+    def _said(self, document: dict[str, Any]) -> dict[str, Any]:
+        """Let the groups and the users say what they were told to."""
+        if document.get("id") in self.frozen_groups:
+            return document | {"groups": self.frozen_groups[document["id"]]}
+        if self.hidden_members:
+            return _without_members(document, self.hidden_members)
+        return document
 
     def _without_canary(self, document: dict[str, Any]) -> tuple[int, Any]:
         if document.get("id") in self.canary:
