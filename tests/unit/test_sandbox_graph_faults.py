@@ -1,6 +1,7 @@
 """Faults on purpose, throttling, batches, and the fake's own witness."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import httpx
@@ -158,6 +159,18 @@ def test_faults_from_the_wire() -> None:
     for wrong in ({"kind": "invented"}, {"kind": "html", "colour": "red"}, {}):
         with pytest.raises(ValueError, match=r"[Ff]ault"):
             Fault.from_wire(wrong)
+
+
+def test_a_mailbox_takes_four_at_once(tenant: World) -> None:
+    """The fifth request at the same time is a 429, as Outlook counts them by app."""
+    tenant.graph.faults.add(Fault(FaultKind.SLOW, path="*/messageRules", seconds=0.5))
+    path = f"users/{tenant.user('cloud_leaver')}/mailFolders/inbox/messageRules"
+
+    with ThreadPoolExecutor(5) as threads:
+        answers = list(threads.map(lambda _: tenant.verify.get(path), range(5)))
+
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 200, 429]
+    assert tenant.verify.get(path).status_code == 200
 
 
 def test_the_bucket_of_resource_units(tenant: World) -> None:

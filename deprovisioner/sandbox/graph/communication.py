@@ -218,6 +218,7 @@ def _drive(store: Store, person: Person, user: str, now: datetime) -> None:
     owner = {"id": user, "displayName": person.display_name}
     made = drive.permission(identifier(f"owner {user}"), root, owner, ["owner"])
     store.put(Table.DRIVE_PERMISSIONS, made)
+    store.change(Table.DRIVE_ITEMS, folder, shared={"scope": "users"})
 
 
 def _file(
@@ -247,6 +248,7 @@ def _shared_files(store: Store, tenant: Tenant, user: str) -> None:
     key = identifier(f"anonymous {user}")
     record: Record = {"id": key, "roles": ["read"], "link": link, "_item": notes}
     store.put(Table.DRIVE_PERMISSIONS, {**record, "shareId": f"u!{key}"})
+    store.change(Table.DRIVE_ITEMS, notes, shared={"scope": "anonymous"})
     successor = tenant.successor
     other = {
         "id": tenant.user_id(successor.employment_id),

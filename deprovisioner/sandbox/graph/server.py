@@ -7,7 +7,6 @@ for localhost; nothing here listens on anything but 127.0.0.1.
 import contextlib
 import json
 import threading
-import time
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl
@@ -90,8 +89,6 @@ def _handler(respond: Callable[[Request], Response]) -> type[BaseHTTPRequestHand
             self._write(respond(Request(self.command, self.path, headers, raw)))
 
         def _write(self, made: Response) -> None:
-            if made.wait:
-                time.sleep(made.wait)
             if made.dropped:
                 self.close_connection = True
                 return

@@ -9,6 +9,7 @@ import json
 import random
 import re
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -76,7 +77,7 @@ class Response:
     headers: dict[str, str]
     body: bytes
     wait: float = 0.0
-    """Seconds before it is sent."""
+    """Seconds that were waited before it is sent."""
     dropped: bool = False
     """The connection is closed instead."""
 
@@ -118,7 +119,9 @@ class Service:
         try:
             with self._lock:
                 self.world.agenda.settle()
-                return self._answer(request, None, crowded=crowded)
+                response = self._answer(request, None, crowded=crowded)
+            time.sleep(response.wait)  # a slow mailbox keeps its place among the four
+            return response
         finally:
             if mailbox and not crowded:
                 self._mailboxes.release()
