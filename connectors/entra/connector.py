@@ -17,7 +17,6 @@ import httpx
 
 from connectors.contract import (
     Account,
-    Canary,
     Card,
     Credential,
     Effect,
@@ -50,7 +49,6 @@ from connectors.entra import (
     teams,
 )
 from connectors.entra.account import account_key, user_request
-from connectors.entra.answers import Row as Object
 from connectors.entra.card import card
 from connectors.entra.deletion import destroy
 from connectors.entra.graph import Bounds, Graph
@@ -152,15 +150,19 @@ class EntraConnector:
     def survey(self, account: Account) -> Iterator[Page[Holding]]:
         """Read the user, the canary and every row; a user that is not there holds nothing."""
         graph, settings = self._graph, self._settings
-        user, canary, gaps = self._opening(account)
-        if isinstance(user, Missing):
-            yield Page((), sight.end(graph, self._credential, canary, gaps))
-            return
-        if isinstance(user, Fault):
+        user, known = graph.objects(
+            [user_request(graph, account.native_id), sight.canary_user(graph, settings)]
+        )
+        canary = sight.canary_of(settings, known)
+        reads: list[Callable[[], RowReading]] = [self._canary_groups]
+        if not isinstance(user, Fault):
+            verifying = self._credential is Credential.VERIFY
+            leaver = Leaver(graph, settings, account, user, verifying)
+            reads += [_reads(row, leaver) for row in self._rows]
+        elif not isinstance(user, Missing):
             raise user
-        verifying = self._credential is Credential.VERIFY
-        leaver = Leaver(graph, settings, account, user, verifying)
-        for reading in graph.together([_reads(row, leaver) for row in self._rows]):
+        gaps: list[str] = []
+        for reading in graph.together(reads):
             gaps += reading.gaps
             if reading.holdings:
                 yield Page(reading.holdings)
@@ -216,17 +218,9 @@ class EntraConnector:
         return destroy(leaver)
 
     # ----------------------------------------------------------------------------- one call
-    def _opening(self, account: Account) -> tuple[Object | Fault, Canary, list[str]]:
-        """Read the user and what proves that we can see, side by side."""
-        graph, settings = self._graph, self._settings
-        requests = (
-            user_request(graph, account.native_id),
-            sight.canary_user(graph, settings),
-        )
-        groups_request = sight.canary_groups(graph, settings)
-        (user, canary_answer), (groups,) = graph.beside(requests, [groups_request])
-        canary = sight.canary_of(settings, canary_answer)
-        return user, canary, list(sight.group_gaps(settings, groups))
+    def _canary_groups(self) -> RowReading:
+        answer = self._graph.gather([sight.canary_groups(self._graph, self._settings)])[0]
+        return RowReading(gaps=sight.group_gaps(self._settings, answer))
 
     def _change(
         self,

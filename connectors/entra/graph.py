@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import BoundedSemaphore, Lock
-from typing import Final, TypeVar
+from typing import Final
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -30,10 +30,9 @@ from connectors.contract import Json
 from connectors.entra.answers import Answer, Row, answered, http_date
 from connectors.entra.clouds import Cloud
 from connectors.entra.guard import refuse_deleting_a_linked_object
+from connectors.entra.together import Found, asking, side_by_side, together
 from connectors.entra.tokens import Tokens
 from connectors.faults import Fault, Malformed, Refused, Transient
-
-Found = TypeVar("Found")
 
 BATCH: Final = 20
 """Graph's own limit of requests in one batch."""
@@ -158,25 +157,20 @@ class Graph:
         """Read all pages of each request, some at once; a fault stands where rows would be."""
         if len(requests) == 1:
             return [self._all(requests[0])]
-        return list(self._pool().map(self._all, requests))
+        return side_by_side(self._pool(), self._all, requests)
 
     def objects(self, requests: Sequence[RequestInformation]) -> list[Row | Fault]:
         """Read one object for each request, some at once; a fault stands where one would be."""
-        return list(self._pool().map(self._one, requests))
-
-    def beside(
-        self, objects: Sequence[RequestInformation], lists: Sequence[RequestInformation]
-    ) -> tuple[list[Row | Fault], list[list[Row] | Fault]]:
-        """Read some single objects and some lists side by side; see ``objects`` and ``gather``."""
-        reading = self._pool().map(self._one, objects)
-        listed = self.gather(lists)
-        return list(reading), listed
+        return side_by_side(self._pool(), self._one, requests)
 
     def together(self, reads: Sequence[Callable[[], Found]]) -> list[Found]:
-        """Run reads that make requests of their own side by side. Raises the first fault."""
-        # Workers of their own: they wait for those of `gather`, and only requests are bounded.
+        """Run reads that make requests of their own, side by side. Raises the fault that ended it.
+
+        They have workers of their own, because they wait for those of ``gather``; what is bounded
+        is how many requests are out at once.
+        """
         with ThreadPoolExecutor(_WAITING, thread_name_prefix="graph-reads") as workers:
-            return list(workers.map(lambda read: read(), reads))
+            return together(workers, reads)
 
     # ---------------------------------------------------------------------------------- writes
     def send(self, request: RequestInformation) -> Answer:
@@ -264,15 +258,18 @@ class Graph:
         refuse_deleting_a_linked_object(method, url)
         self._stay_home(url)
         headers = dict(request.request_headers or {})
-        with self._at_once:
-            status, got, content = self._round_trip(method, url, headers, request.content, "")
-            challenge = _CLAIMS.search(got.get("www-authenticate", ""))
-            if status == 401 and challenge:  # noqa: PLR2004 - RFC 9110 section 15.5.2
-                # Continuous access evaluation asks for a token with claims: the request was not
-                # looked at, so this is the second half of signing in and not a retry.
-                status, got, content = self._round_trip(
-                    method, url, headers, request.content, challenge.group(1)
-                )
+        with self._at_once, asking():
+            return self._asked(method, url, headers, request.content)
+
+    def _asked(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+    ) -> Answer:
+        status, got, content = self._round_trip(method, url, headers, body, "")
+        challenge = _CLAIMS.search(got.get("www-authenticate", ""))
+        if status == 401 and challenge:  # noqa: PLR2004 - RFC 9110 section 15.5.2
+            # Continuous access evaluation asks for a token with claims: the request was not
+            # looked at, so this is the second half of signing in and not a retry.
+            status, got, content = self._round_trip(method, url, headers, body, challenge.group(1))
         self.server_time = http_date(got.get("date", "")) or self.server_time
         return answered(status, got, content, self.clock())
 

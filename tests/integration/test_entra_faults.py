@@ -107,6 +107,21 @@ def test_a_write_whose_answer_is_lost_is_found_done(
     assert not live(survey(rig, account, Credential.VERIFY))
 
 
+def test_a_survey_does_not_wait_for_each_request_of_a_graph_that_fails() -> None:
+    """The first that cannot go on ends the others, and it is the one that is told."""
+    with tenant() as rig:
+        account = rig.account()
+        asked = len(rig.graph.witness.requests)
+        survey(rig, account, Credential.VERIFY)
+        whole = len(rig.graph.witness.requests) - asked
+        rig.graph.faults.add(Fault(FaultKind.THROTTLED, path="/users/*/memberOf", retry_after=17))
+        with pytest.raises(Transient) as raised:
+            survey(rig, account, Credential.VERIFY)
+        cut_short = len(rig.graph.witness.requests) - asked - whole
+    assert raised.value.retry_after == timedelta(seconds=17)
+    assert cut_short < whole / 2
+
+
 def test_an_expired_token_is_an_incident(rig: EntraRig) -> None:
     """A token that ended is our trouble, never an empty tenant; a new one works."""
     account = rig.account()

@@ -37,7 +37,7 @@ def drop_what_the_document_lacks(store: Store) -> None:
     """Take away hardware tokens: Graph lists them, and its v1.0 document has no word for them."""
     for method in store.view(store.clock()).every(Table.AUTHENTICATION_METHODS):
         if method["_type"] == "hardwareOathAuthenticationMethod":
-            store.drop(Table.AUTHENTICATION_METHODS, method["id"])
+            store.drop(Table.AUTHENTICATION_METHODS, str(method.get("_key") or method["id"]))
 
 
 CONTAINED = ("account", "session", "credential", "device")
