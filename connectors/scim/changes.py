@@ -27,6 +27,7 @@ ABSENT: Final[Mapping[str, Json]] = {"user": "absent"}
 _SILENT: Final = "scim:silent"
 _OTHERS: Final = "scim:others"
 _SCRAMBLED: Final = "a random password was set: issue a new one"
+_NEW_ID: Final = "the user's id: whoever is provisioned again gets another one"
 _DELETED: Final = (
     "the user was deleted: SCIM would make a new one under a new id; provision the person again"
 )
@@ -257,7 +258,7 @@ class Changes:
             return Effect(key, Outcome.REFUSED, {"active": user.active}, why=str(error))
         if self._user() is not None:
             raise self._silent("destroy")
-        return Effect(key, Outcome.DONE, ABSENT, request_id)
+        return Effect(key, Outcome.DONE, ABSENT, request_id, lost=_NEW_ID)
 
     # ----------------------------------------------------------------------------------- sending
     def _user(self) -> Resource | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from connectors.conformance import CHECKS, Check, Rig, Verdict, judge
+from connectors.conformance import CHECKS, Check, Rig, Verdict, check_named, judge
 from deprovisioner.sandbox.scim_application import Wiki
 from tests.support.peers.canaille import Canaille, CanailleHands
 from tests.support.peers.scim import ScimRig, ScimServer, Spoiler, StandardHands
@@ -106,3 +106,47 @@ def test_conformance_on_the_wiki(check: Check) -> None:
 
     result = judge(check, open_rig)
     assert result.verdict is not Verdict.FAILED, result
+
+
+PUT_ONLY = {"patch": False, "filter": False, "etag": True, "sort": False, "changePassword": False}
+CHANGES = (
+    "contained-is-seen-by-the-verifier",
+    "second-contain-is-already",
+    "revoked-is-gone-for-the-verifier",
+    "second-revoke-is-already",
+    "nobody-else-is-touched",
+    "contain-is-undone",
+    "revoke-is-undone",
+    "two-at-once-do-no-harm",
+)
+
+
+@pytest.fixture(scope="module")
+def put_only(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScimServer]:
+    """scim2-server without PATCH, filters and passwords."""
+    server = ScimServer(tmp_path_factory.mktemp("put_only"), PUT_ONLY)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_changes_on_a_server_without_patch(name: str, put_only: ScimServer) -> None:
+    """The whole resource is put over the version that was read, as ServiceProviderConfig says."""
+    check = check_named(name)
+
+    @contextlib.contextmanager
+    def open_rig() -> Iterator[Rig]:
+        server = put_only
+        with (
+            contextlib.closing(
+                StandardHands(server.tenant(), server.act_token, server.verify_token)
+            ) as hands,
+            rigged(hands, check) as rig,
+        ):
+            refused = hands.client.patch("/Users/nobody", json={})
+            assert refused.status_code in {405, 501}, refused.text
+            yield rig
+
+    result = judge(check, open_rig)
+    assert result.verdict is Verdict.PASSED, result

@@ -54,13 +54,23 @@ def clear_text_client(url: str, headers: Mapping[str, str] | None = None) -> htt
 class ScimServer:
     """scim2-server on loopback; every tenant is a world of its own."""
 
-    def __init__(self, folder: Path) -> None:
-        """Keep where its log goes; nothing runs yet."""
+    def __init__(self, folder: Path, announced: Mapping[str, bool] | None = None) -> None:
+        """Keep where its log goes and what it supports (all when left out); nothing runs yet."""
         self.act_token, self.verify_token = secrets.token_hex(16), secrets.token_hex(16)
         self._port = free_port()
         program = Path(sys.executable).with_name("scim2-server")
         tokens = ("--bearer-token", self.act_token, "--bearer-token", self.verify_token)
-        command = (str(program), "--hostname", LOOPBACK, "--port", str(self._port), *tokens)
+        command: tuple[str, ...] = (
+            str(program),
+            "--hostname",
+            LOOPBACK,
+            "--port",
+            str(self._port),
+            *tokens,
+        )
+        if announced is not None:
+            (folder / "announced.json").write_text(json.dumps(_announcement(announced)))
+            command = (*command, "--service-provider-config", str(folder / "announced.json"))
         self._process = ServerProcess(
             [*command, "--dynamic-tenants"], self._port, folder / "scim2-server.log"
         )
@@ -76,6 +86,13 @@ class ScimServer:
     def tenant(self) -> str:
         """Return the base URL of a fresh, empty tenant."""
         return f"http://{LOOPBACK}:{self._port}/t{secrets.token_hex(6)}/v2"
+
+
+def _announcement(supported: Mapping[str, bool]) -> dict[str, Any]:
+    features: dict[str, Any] = {name: {"supported": value} for name, value in supported.items()}
+    features["filter"] |= {"maxResults": 1000}
+    features["bulk"] = {"supported": False, "maxOperations": 0, "maxPayloadSize": 0}
+    return {"schemas": [f"{CORE}:ServiceProviderConfig"], "authenticationSchemes": [], **features}
 
 
 @dataclass
