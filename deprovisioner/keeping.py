@@ -10,7 +10,7 @@ import json
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pyrage
 
@@ -30,9 +30,6 @@ from reconcile.store.ledger import LedgerRolledBack, Sequencer, tree_size
 from reconcile.store.ledger_files import read_checkpoint
 from reconcile.store.ledger_renewal import Ended, renew
 from reconcile.store.nodes import keep_out
-
-if TYPE_CHECKING:
-    import sqlalchemy as sa
 
 _MOST_BYTES: Final = 64 * 1024
 _FILES: Final = (SIGNING_KEY, SEALING_KEY)
@@ -118,7 +115,8 @@ def renew_shared(settings: Settings, planned: NewLog) -> PutBack:
                     "stop every node, and try again"
                 )
             _refuse_if_sound(_sequencer(settings, database, signer))
-            _renew(settings, connection, signer.verifier, sealing_key, planned.origin)
+            evidence, ended = _evidence(sealing_key), _ended(settings, signer.verifier)
+            renew(connection, evidence, ended, planned.origin, Origins().clock)
         with database.connect() as connection:
             return PutBack((), tree_size(connection))
 
@@ -182,7 +180,8 @@ def _judge(settings: Settings, incoming: Path, planned: NewLog | None) -> int:
         else:
             _refuse_if_sound(sequencer)
             with database.begin() as connection:
-                _renew(settings, connection, signer.verifier, sealing_key, planned.origin)
+                evidence, ended = _evidence(sealing_key), _ended(settings, signer.verifier)
+            renew(connection, evidence, ended, planned.origin, Origins().clock)
         with database.connect() as connection:
             return tree_size(connection)
 
@@ -192,17 +191,10 @@ def _sequencer(settings: Settings, database: Database, signer: SigningKey) -> Se
     return Sequencer(database, signer, Origins().clock, place, anchor)
 
 
-def _renew(
-    settings: Settings,
-    connection: sa.Connection,
-    key: VerifierKey,
-    sealing_key: bytes,
-    origin: str,
-) -> None:
+def _evidence(sealing_key: bytes) -> EvidenceLog:
     origins = Origins()
     case_keys = CaseKeys(sealing_key, origins.clock, origins.token_bytes)
-    evidence = EvidenceLog(case_keys, origins.token_bytes)
-    renew(connection, evidence, Ended(key, _signed(settings, key)), origin, origins.clock)
+    return EvidenceLog(case_keys, origins.token_bytes)
 
 
 def _refuse_if_sound(sequencer: Sequencer) -> None:
@@ -211,6 +203,10 @@ def _refuse_if_sound(sequencer: Sequencer) -> None:
     except LedgerRolledBack:
         return
     raise CannotKeep("nothing that was signed is missing: go on without --new-log")
+
+
+def _ended(settings: Settings, key: VerifierKey) -> Ended:
+    return Ended(key, _signed(settings, key))
 
 
 def _signed(settings: Settings, key: VerifierKey) -> Checkpoint | None:
