@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from connectors.conformance.rig import opened
-from connectors.contract import Credential, Export, Holding, Outcome, gather
+from connectors.contract import Credential, Export, Outcome, gather
 from connectors.faults import Fault as ConnectorFault
 from connectors.faults import Transient
 from deprovisioner.sandbox.graph import Fault, FaultKind, Link, Table
@@ -57,11 +57,11 @@ def count(case: Office, table: Table) -> int:
     return sum(1 for _ in case.rig.graph.truth.every(table))
 
 
-def handed(case: Office, holding: Holding) -> bool:
-    """Whether the verifier sees the successor with the same thing."""
+def successors(case: Office) -> set[tuple[str, str]]:
+    """What the verifier sees the successor with, by kind and native id."""
     with opened(case.rig, Credential.VERIFY) as verifier:
         theirs = gather(verifier.survey(case.successor)).items
-    return (holding.kind, holding.native_id) in {(one.kind, one.native_id) for one in theirs}
+    return {(str(one.kind), one.native_id) for one in theirs}
 
 
 @pytest.mark.parametrize("who", ["cloud_leaver", "leaver"])
@@ -70,7 +70,7 @@ def test_what_lives_on_goes_to_the_successor(who: str) -> None:
 
     Afterwards the leaver's own is taken away, because nobody is left without an owner.
     """
-    with office(who, Judged) as case:
+    with office(who, Judged if who == "cloud_leaver" else None) as case:
         owned = [
             one
             for one in case.survey().items
@@ -80,8 +80,8 @@ def test_what_lives_on_goes_to_the_successor(who: str) -> None:
         for holding in owned:
             effect = case.hand_over(holding)
             assert effect.outcome in {Outcome.DONE, Outcome.ALREADY}, (holding.kind, effect.why)
-            assert handed(case, holding), holding.kind
             assert case.hand_over(holding).outcome is Outcome.ALREADY
+        assert {(str(one.kind), one.native_id) for one in owned} <= successors(case)
         after = {one.key: one for one in case.survey(Credential.VERIFY).items}
         for holding in owned:
             assert holding.key not in after or not after[holding.key].sole
@@ -110,7 +110,7 @@ def test_a_synced_report_is_a_task_and_a_cloud_one_gets_the_successor() -> None:
         report = next(one for one in case.survey().items if one.kind == "ownership.report")
         assert case.revoke(report).outcome is Outcome.REFUSED  # first the successor
         assert case.hand_over(report).outcome is Outcome.DONE
-        assert handed(case, report)
+        assert (report.kind, report.native_id) in successors(case)
         assert case.revoke(report).outcome is Outcome.ALREADY
         assert case.restore(report).outcome is Outcome.DONE
         truth = case.rig.graph.truth
@@ -134,10 +134,6 @@ def test_the_drive_is_given_without_stripping_what_others_have() -> None:
 def test_links_that_anybody_may_follow_are_closed() -> None:
     """What is shared outward is found in the whole drive; what colleagues have stays."""
     with office() as case:
-        for row in case.rig.graph.truth.every(Table.DRIVE_PERMISSIONS):
-            if row.get("link"):  # Graph marks the item as well
-                scope = {"scope": row["link"]["scope"]}
-                case.change(Table.DRIVE_ITEMS, row["_item"], shared=scope)
         links = [one for one in case.survey().items if one.kind == "grant.trust"]
         assert links
         permissions = count(case, Table.DRIVE_PERMISSIONS)
