@@ -35,8 +35,14 @@ START = datetime(2026, 12, 18, 10, 0, tzinfo=UTC)
 NOT_IN_THE_DOCUMENT = {
     "/groups/{group}/members/{member}": "left out on purpose: it deletes the object itself",
     "/groups/{group}/owners/{owner}": "left out on purpose: it deletes the object itself",
+    **{
+        f"/applications/microsoft.graph.agentIdentityBlueprint/{{blueprint}}/sponsors{end}": (
+            "the document has sponsors of agents only"
+        )
+        for end in ("", "/$ref", "/{sponsor}/$ref")
+    },
 }
-"""Paths that the fake deletes at and the document does not have, with the reason."""
+"""Paths of the fake that the document does not have, with the reason."""
 EXPORT = "/admin/exchange/mailboxes/{mailbox}/exportItems"
 """The document's answer has no member for the stream, which the vendor's page shows (`data`)."""
 

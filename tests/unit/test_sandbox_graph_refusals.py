@@ -259,6 +259,27 @@ def test_agents_keep_a_sponsor(tenant: World) -> None:
     assert (refused.status_code, plain.status_code) == (400, 400)
 
 
+def test_blueprints_have_sponsors(tenant: World) -> None:
+    """What agents are made from is sponsored too, under its own type."""
+    who, other = tenant.user("cloud_leaver"), tenant.user("successor")
+    tenant.graph.edit(
+        lambda store: store.put(
+            Table.APPLICATIONS, {"id": "blue", "displayName": "Blueprint", "_agent": True}
+        )
+    )
+    tenant.graph.edit(lambda store: store.link(Link.SPONSOR, "blue", who))
+    link = "applications/microsoft.graph.agentIdentityBlueprint/blue/sponsors"
+
+    sponsored = {row["@odata.type"] for row in tenant.rows(f"users/{who}/sponsorOf")}
+    refused = tenant.act.delete(f"{link}/{who}/$ref")
+    tenant.act.post(f"{link}/$ref", json=tenant.reference(other))
+    done = tenant.act.delete(f"{link}/{who}/$ref")
+
+    assert "#microsoft.graph.agentIdentityBlueprint" in sponsored
+    assert (refused.status_code, done.status_code) == (400, 204)
+    assert [row["id"] for row in tenant.rows(link)] == [other]
+
+
 def test_only_organisers_cancel(tenant: World) -> None:
     """An attendee is refused; the organiser's cancel sends mail, and the meeting is gone."""
     who, other = tenant.user("cloud_leaver"), tenant.user("successor")

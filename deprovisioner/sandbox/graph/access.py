@@ -43,7 +43,9 @@ VERIFIER_PERMISSIONS = words(
 ACTOR_PERMISSIONS = VERIFIER_PERMISSIONS | words(
     """
     AdministrativeUnit.ReadWrite.All AgentIdentity.EnableDisable.All
-    AgentIdentity.UpdateSponsors.All AppRoleAssignment.ReadWrite.All Application.ReadWrite.All
+    AgentIdentity.UpdateSponsors.All
+    AgentIdentityBlueprint.UpdateSponsors.All AppRoleAssignment.ReadWrite.All
+    Application.ReadWrite.All
     BitlockerKey.Read.All Calendars.ReadWrite ChannelMember.ReadWrite.All Contacts.Read
     DelegatedPermissionGrant.ReadWrite.All Device.ReadWrite.All DeviceLocalCredential.Read.All
     DeviceManagementManagedDevices.PrivilegedOperations.All

@@ -22,8 +22,11 @@ INVITATION = Kind(
 )
 
 
-def _agent(view: View, key: str) -> Record:
-    found = objects.record(view, Table.SERVICE_PRINCIPALS, key)
+def _agent(view: View, call: Call) -> Record:
+    """Return an agent identity, or the blueprint that agents are made from."""
+    table = Table.SERVICE_PRINCIPALS if "agent" in call.path else Table.APPLICATIONS
+    key = call.path.get("agent") or call.path["blueprint"]
+    found = objects.record(view, table, key)
     if not found.get("_agent"):
         raise not_found(key)
     return found
@@ -40,7 +43,7 @@ def _list(call: Call) -> Reply:
 
 
 def _switch(call: Call) -> Reply:
-    found = _agent(call.world.truth, call.path["agent"])
+    found = _agent(call.world.truth, call)
     changes = {name: value for name, value in call.body.items() if name != "@odata.type"}
     if set(changes) != {"accountEnabled"} or not isinstance(changes["accountEnabled"], bool):
         raise bad_request("Only accountEnabled of an agent identity can be changed here.")
@@ -49,19 +52,19 @@ def _switch(call: Call) -> Reply:
 
 
 def _sponsors(call: Call) -> Reply:
-    found = _agent(call.view, call.path["agent"])
+    found = _agent(call.view, call)
     items = objects.typed(call.view, call.view.targets(Link.SPONSOR, found["id"]))
     return Listing(DIRECTORY_OBJECT, items, "directoryObjects", mixed=True)
 
 
 def _add_sponsor(call: Call) -> Reply:
-    found = _agent(call.world.truth, call.path["agent"])
+    found = _agent(call.world.truth, call)
     objects.add_link(call, Link.SPONSOR, found["id"], objects.referred(call))
     return Answer(204)
 
 
 def _remove_sponsor(call: Call) -> Reply:
-    found, key = _agent(call.world.truth, call.path["agent"]), call.path["sponsor"]
+    found, key = _agent(call.world.truth, call), call.path["sponsor"]
     if call.world.truth.targets(Link.SPONSOR, found["id"]) == [key]:
         raise bad_request("An agent identity must have at least one sponsor.")
     objects.remove_link(call, Link.SPONSOR, found["id"], key)
@@ -126,27 +129,33 @@ def _invite(call: Call) -> Reply:
     return Item(Typed(INVITATION, record), "invitations/$entity", status=201)
 
 
-def _agent_rows() -> tuple[Route, ...]:
-    rows: tuple[Route, ...] = ()
-    for cast in ("graph.agentIdentity", "microsoft.graph.agentIdentity"):
-        one = f"/servicePrincipals/{{agent}}/{cast}/sponsors"
-        rows += (
-            *routes(
-                "Application.Read.All Application.ReadWrite.All AgentIdentity.Read.All",
-                ("GET", f"/servicePrincipals/{cast}", _list),
-                ("GET", one, _sponsors),
-            ),
-            *routes(
-                "AgentIdentity.UpdateSponsors.All",
-                ("POST", f"{one}/$ref", _add_sponsor),
-                ("DELETE", f"{one}/{{sponsor}}/$ref", _remove_sponsor),
-            ),
-        )
-    return rows
+def _sponsor_rows(one: str, permission: str) -> tuple[Route, ...]:
+    return (
+        *routes(
+            "Application.Read.All Application.ReadWrite.All AgentIdentity.Read.All",
+            ("GET", one, _sponsors),
+        ),
+        *routes(
+            permission,
+            ("POST", f"{one}/$ref", _add_sponsor),
+            ("DELETE", f"{one}/{{sponsor}}/$ref", _remove_sponsor),
+        ),
+    )
 
+
+_CAST = "/servicePrincipals/{agent}/%s.agentIdentity/sponsors"
+_BLUEPRINTS = "/applications/microsoft.graph.agentIdentityBlueprint/{blueprint}/sponsors"
+_UPDATE = "AgentIdentity.UpdateSponsors.All"
 
 ROUTES: tuple[Route, ...] = (
-    *_agent_rows(),
+    *_sponsor_rows(_CAST % "graph", _UPDATE),
+    *_sponsor_rows(_CAST % "microsoft.graph", _UPDATE),
+    *_sponsor_rows(_BLUEPRINTS, "AgentIdentityBlueprint.UpdateSponsors.All"),
+    *routes(
+        "Application.Read.All Application.ReadWrite.All AgentIdentity.Read.All",
+        ("GET", "/servicePrincipals/graph.agentIdentity", _list),
+        ("GET", "/servicePrincipals/microsoft.graph.agentIdentity", _list),
+    ),
     *routes(
         "AgentIdentity.EnableDisable.All AgentIdentity.ReadWrite.All",
         ("PATCH", "/servicePrincipals/microsoft.graph.agentIdentity/{agent}", _switch),

@@ -150,6 +150,7 @@ AGENT_IDENTITY = Kind(
     _SERVICE_PRINCIPAL | words("agentIdentityBlueprintId createdByAppId"),
     basic=SERVICE_PRINCIPAL.basic,
 )
+AGENT_BLUEPRINT = Kind("agentIdentityBlueprint", APPLICATION.members, basic=APPLICATION.basic)
 DIRECTORY_OBJECT = Kind(
     "directoryObject",
     frozenset[str]().union(
@@ -173,4 +174,6 @@ _OF_TABLE = {
 
 def kind_of(table: Table, record: Record) -> Kind:
     """Return the type of a directory object."""
-    return AGENT_IDENTITY if record.get("_agent") else _OF_TABLE[table]
+    if record.get("_agent"):
+        return AGENT_BLUEPRINT if table is Table.APPLICATIONS else AGENT_IDENTITY
+    return _OF_TABLE[table]
