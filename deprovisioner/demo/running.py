@@ -170,18 +170,14 @@ def _conclude(stage: Stage, view: CaseView, options: Options, sandbox: Sandbox) 
     leaver = sandbox.company.demo_leaver()
     looks = auditor.look(sandbox.directory_url, sandbox.company, leaver)
     if sandbox.domain_kind is not DomainKind.NONE:
-        looks += domain_auditor.look(_door(sandbox), sandbox.company, leaver)
+        looks += domain_auditor.look(sandbox.domain.url, sandbox.company, leaver)
     return Outcome(said, verdict, looks)
 
 
 def _named_in_domain(sandbox: Sandbox, leaver: Person) -> int:
     if sandbox.domain_kind is DomainKind.NONE:
         return 0
-    return domain_auditor.holds_now(_door(sandbox), sandbox.company, leaver)
-
-
-def _door(sandbox: Sandbox) -> domain_auditor.DomainDoor:
-    return domain_auditor.DomainDoor(sandbox.domain.url, str(sandbox.domain_ca_file))
+    return domain_auditor.holds_now(sandbox.domain.url, sandbox.company, leaver)
 
 
 def as_json(result: Outcome) -> str:
