@@ -10,13 +10,12 @@ from __future__ import annotations
 import base64
 import binascii
 import secrets
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from importlib.resources import as_file, files
 from pathlib import Path
 from types import TracebackType
@@ -30,9 +29,10 @@ from config.settings import Mode, Settings
 from config.settings import System as Configured
 from config.shapes import complaints
 from connectors import registry
-from connectors.contract import Connector, Credential, Page, Probe
-from connectors.hr.contract import Employment, EmploymentReading, HrSource
+from connectors.contract import Connector, Credential
+from connectors.hr.contract import HrSource
 from connectors.secret import Secret, SecretUnavailable
+from deprovisioner.sharing import HrPerThread
 from policies.load import Source, load, read_folder, shipped_sources
 from reconcile.desk import Desk
 from reconcile.engine.port import Jobs, Lease, LeaseLost
@@ -332,43 +332,6 @@ def open_hr(settings: Settings, clock: Callable[[], datetime]) -> HrSource | Non
     if not isinstance(configured, rest.Settings):
         raise CannotStart("hr.settings are not those of hr.type")
     return HrPerThread(lambda: rest.open_source(configured, clock))
-
-
-class HrPerThread:
-    """One HR source per thread behind one name: sources need not be safe for several threads."""
-
-    def __init__(self, make: Callable[[], HrSource]) -> None:
-        self._make = make
-        self._mine = threading.local()
-        self._all: list[HrSource] = []
-        self._lock = threading.Lock()
-
-    def _source(self) -> HrSource:
-        source: HrSource | None = getattr(self._mine, "source", None)
-        if source is None:
-            source = self._mine.source = self._make()
-            with self._lock:
-                self._all.append(source)
-        return source
-
-    def read(self, employment_id: str) -> EmploymentReading:
-        """Read one employment."""
-        return self._source().read(employment_id)
-
-    def left_since(self, day: date) -> Iterator[Page[Employment]]:
-        """Page through leavers."""
-        return self._source().left_since(day)
-
-    def probe(self) -> Iterator[Probe]:
-        """Answer ``doctor``."""
-        return self._source().probe()
-
-    def close(self) -> None:
-        """Close the sources of all threads."""
-        with self._lock:
-            for source in self._all:
-                source.close()
-            self._all.clear()
 
 
 def _engine(settings: Settings, database: Database, origins: Origins) -> DurableEngine:
