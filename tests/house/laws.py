@@ -32,6 +32,7 @@ MAY_READ_CLOCK_AND_CHANCE = frozenset(
         "reconcile.engine.durable:*",
         "reconcile.engine.jobs:time.time",
         # A password that nobody must ever know, and a file name that nobody must ever guess.
+        "connectors.active_directory.connector:os.urandom",
         "connectors.entra.connector:os.urandom",
         "connectors.ldap.connector:os.urandom",
         "connectors.ldap.rights:secrets.*",  # values that nobody has, for probes of rights
