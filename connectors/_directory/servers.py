@@ -21,7 +21,7 @@ def merged(readings: Iterable[tuple[str, Iterable[Page[Holding]]]]) -> Iterator[
         for holding in reading.items:
             known = worst.get(holding.key)
             if known is None or known.state is not HoldingState.LIVE:
-                worst[holding.key] = holding
+                worst[holding.key] = _longest(holding, known)
             elif holding.duty and not known.duty:
                 worst[holding.key] = replace(known, duty=holding.duty)
         complete = complete and reading.complete
@@ -39,3 +39,12 @@ def merged(readings: Iterable[tuple[str, Iterable[Page[Holding]]]]) -> Iterator[
         gaps = tuple(gap for end in ends for gap in end.gaps)
         canary = Canary(last.canary.name, seen)
         yield Page((), ReadEnd(complete, canary, last.read_at, last.credential, gaps))
+
+
+def _longest(holding: Holding, known: Holding | None) -> Holding:
+    """Of two that are contained, what may still work lasts until the later moment."""
+    before = known.residual_until if known else None
+    after = holding.residual_until
+    if before is None or holding.state is HoldingState.LIVE or (after and after >= before):
+        return holding
+    return replace(holding, residual_until=before)

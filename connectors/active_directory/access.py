@@ -79,7 +79,8 @@ class Access:
             return
         raw = sid_bytes(sid)
         for entry in page:
-            if not entry.values(DESCRIPTOR) or not entry.values(ID):
+            self.unreadable += not entry.values(DESCRIPTOR)
+            if not entry.values(ID):
                 self.unreadable += 1
                 continue
             for attribute in DESCRIPTORS:

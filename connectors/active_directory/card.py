@@ -41,10 +41,12 @@ _NOTES: Final = tuple(
     """\
 Sign-in is stopped on one controller; a session bound there before, and LDAP connections, go on.
 The smart-card flag stays as it is: a card signs in to no disabled account.
+Logon hours stay as they are, and lockout is never used: both are covered by disabling.
 The account's primary group stays the neutral one; access through it ends with the account.
 Nested groups end with the direct membership and are not listed one by one.
 A time-bound membership (privileged access management) comes back on undo without its end.
 uidNumber, login and addresses are never to be given to somebody else while files may bear them.
+Without altRecipient mail is not forwarded, whatever deliverAndRedirect says; that flag stays.
 Terminal-server settings inside userParameters end with the account and are not read.
 """.splitlines()
 )

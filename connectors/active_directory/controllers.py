@@ -7,9 +7,9 @@ A change is a fact per controller until it has replicated, so verification reads
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -26,6 +26,8 @@ from connectors.faults import Fault, Malformed
 _PARTITIONS: Final = ("hasMasterNCs", "msDS-hasMasterNCs", "msDS-hasFullReplicaNCs")
 _HOST: Final = "dNSHostName"
 _PULL: Final = "replicateSingleObject"
+_PUSH_PATIENCE: Final = timedelta(seconds=3)
+"""A controller that is down must not keep the next write waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +55,16 @@ class Controllers:
         """Speak to the controller that is written to. Raises faults."""
         return self._domain(self._settings.endpoint(self._credential))
 
-    def at(self, host: str) -> Domain:
-        """Speak to a controller by name; it must say that it is the one. Raises faults."""
-        domain = self._domain(self._settings.endpoint_of(self._credential, host))
+    def at(self, host: str, patience: timedelta | None = None) -> Domain:
+        """Speak to a controller by name; it must say that it is the one. Raises faults.
+
+        ``patience`` bounds how long it may take to answer, where less than usual is wanted.
+        """
+        endpoint = self._settings.endpoint_of(self._credential, host)
+        if patience is not None:
+            shorter = min(patience, endpoint.connect_timeout)
+            endpoint = replace(endpoint, connect_timeout=shorter, receive_timeout=patience)
+        domain = self._domain(endpoint)
         if domain.facts.host.casefold() != host.casefold():
             raise Malformed("another controller answered at its address", code="ad:host")
         return domain
@@ -95,7 +104,7 @@ class Controllers:
 
     def _pull(self, home: Domain, controller: Controller, native_ids: Sequence[str]) -> str:
         try:
-            target = self.at(controller.host)
+            target = self.at(controller.host, _PUSH_PATIENCE)
             for native_id in native_ids:
                 value = f"{home.facts.service}:{guid_dn(native_id)}".encode()
                 target.session.modify("", [Change(Edit.REPLACE, _PULL, (value,))])
@@ -140,8 +149,3 @@ def _holds(service: Entry, base: str) -> bool:
     """Whether a controller holds our domain; one that does not say so may."""
     held = {normal_dn(text) for name in _PARTITIONS for text in service.texts(name)}
     return not held or normal_dn(base) in held
-
-
-def hosts(controllers: Sequence[Controller]) -> Iterator[str]:
-    """Name controllers in order."""
-    yield from sorted(controller.host for controller in controllers)
