@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from tests.support.peers.scim import Hands
 
+pytest_plugins = ("tests.support.peers.scim_fixtures",)
 pytestmark = pytest.mark.peers
 
 SLOW = frozenset({"only-faults-escape", "fault-texts-name-nobody", "slow-is-transient"})
@@ -26,15 +27,6 @@ SLOW = frozenset({"only-faults-escape", "fault-texts-name-nobody", "slow-is-tran
 TROUBLES = frozenset(check.name for check in CHECKS if check.run.__module__.endswith(".troubles"))
 """The spoiler makes them before the server is reached: once is enough, on the first product."""
 OF_A_PRODUCT = [check for check in CHECKS if check.name not in TROUBLES]
-
-
-@pytest.fixture(scope="module")
-def scim_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScimServer]:
-    """One scim2-server process for the module; each test has a tenant."""
-    server = ScimServer(tmp_path_factory.mktemp("scim"))
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture(scope="module")
