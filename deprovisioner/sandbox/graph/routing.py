@@ -6,7 +6,7 @@ as Graph refuses an unknown segment.
 
 import heapq
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
@@ -154,6 +154,8 @@ class Listing:
     most: int = 999
     expansions: Mapping[str, Expansion] = field(default_factory=dict)
     options: frozenset[str] = LIST_OPTIONS
+    complete: Callable[[View, Iterable[Record]], Iterator[Record]] | None = None
+    """What is worked out for the items of a page and not for all."""
     extra: Mapping[str, object] = field(default_factory=dict)
     """Further members beside `value` (a delta link)."""
 

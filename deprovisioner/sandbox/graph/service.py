@@ -254,6 +254,9 @@ class Service:
         if token is not None:
             body["@odata.nextLink"] = self._next_link(raw, query, token, met)
         body.update(listing.extra if token is None else {})
+        if listing.complete is not None:
+            records = listing.complete(call.view, [item.record for item in items])
+            items = tuple(querying.Typed(listing.kind, record) for record in records)
         body["value"] = [self._shown(item, call, listing, listing.kind) for item in items]
         return Answer(200, body)
 

@@ -105,6 +105,8 @@ class Written:
 
 
 _Key = tuple[str, str]
+_INDEXED = frozenset({"_user", "principalId", "_parent", "_drive", "_item"})
+"""Members that records are looked up by so often that whoever ever had a value is remembered."""
 _Versions = list[tuple[datetime, Record | None]]
 
 
@@ -118,6 +120,7 @@ class Store:
         self._now: datetime | None = BEGINNING
         self._rows: dict[Table, dict[str, _Versions]] = {table: {} for table in Table}
         self._links: dict[tuple[Link, str, str], _Versions] = {}
+        self._holding: dict[tuple[str, str, object], dict[str, None]] = {}
         self._targets: dict[tuple[Link, str], dict[str, None]] = {}
         self._sources: dict[tuple[Link, str], dict[str, None]] = {}
 
@@ -180,6 +183,8 @@ class Store:
     def _write(self, versions: _Versions, place: str, key: str, new: Record | None) -> None:
         if self.is_muted:
             return
+        for name in _INDEXED.intersection(new or ()):
+            self._holding.setdefault((place, name, (new or {})[name]), {})[key] = None
         before, now = self._last(versions), self.now
         versions.append((now, new))
         self._listen(Written(now, self.author, place, key, before, new))
@@ -210,9 +215,17 @@ class View:
         wanted = members.items()
         return [
             record
-            for record in self.every(table)
+            for record in self._candidates(table, members)
             if all(record.get(name) == value for name, value in wanted)
         ]
+
+    def _candidates(self, table: Table, members: Record) -> Iterator[Record]:
+        for name in _INDEXED.intersection(members):
+            key = (table, name, members[name])
+            known = self._store._holding.get(key, ())  # noqa: SLF001 - one room
+            found = (self.get(table, one) for one in list(known))
+            return (record for record in found if record is not None)
+        return self.every(table)
 
     def linked(self, kind: Link, source: str, target: str) -> bool:
         """Tell whether two objects are tied together."""

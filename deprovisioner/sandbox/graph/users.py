@@ -74,11 +74,17 @@ _EXPANSIONS: Mapping[str, Expansion] = MappingProxyType({"manager": _manager})
 
 def _list(call: Call) -> Reply:
     users = call.view.every(Table.USERS)
-    # Worked out from groups, so only where it is asked for.
-    if licences.MEMBERS & (call.query.selected(USER) or frozenset()) or _filters_licences(call):
+    # Worked out from groups, so for everybody only where everybody is asked for it.
+    if _filters_licences(call):
         users = licences.with_licences(call.view, users)
-    items = [Typed(USER, user) for user in users]
-    return Listing(USER, items, "users", expansions=_EXPANSIONS)
+    asked = licences.MEMBERS & (call.query.selected(USER) or frozenset())
+    return Listing(
+        USER,
+        [Typed(USER, user) for user in users],
+        "users",
+        expansions=_EXPANSIONS,
+        complete=licences.with_licences if asked else None,
+    )
 
 
 def _filters_licences(call: Call) -> bool:
