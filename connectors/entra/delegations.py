@@ -51,7 +51,8 @@ def _read(leaver: Leaver) -> RowReading:
         reads.append(("inbox rules", "MailboxSettings.Read", _rule_holdings))
     if leaver.settings.read_calendar_permissions:
         requests.append(_shares(leaver))
-        reads.append(("calendar permissions", "Calendars.ReadWrite", _share_holdings))
+        right = "Calendars.Read, or read_calendar_permissions off"
+        reads.append(("calendar permissions", right, _share_holdings))
     reading = RowReading()
     answers = leaver.graph.gather(requests)
     for (what, right, holdings), answer in zip(reads, answers, strict=True):

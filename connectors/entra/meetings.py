@@ -37,7 +37,7 @@ _SET_UP_AGAIN: Final = (
 
 def _read(leaver: Leaver) -> RowReading:
     answer = leaver.graph.gather([_coming(leaver)])[0]
-    rows, gaps = seen_or_missing(answer, "meetings", "Calendars.Read")
+    rows, gaps = seen_or_missing(answer, "meetings", "Calendars.ReadBasic")
     count = len(_organised(rows))
     label = f"{count} meetings to come that this person organises"
     holdings = (leaver.holding(MEETINGS, "meetings", label),) if count else ()

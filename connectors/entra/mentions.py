@@ -2,7 +2,8 @@
 
 An approver who left blocks requests for ever, and an exception made for them would hold for a
 re-used account. Who comes instead is for a person to say, so nothing is changed here; each is
-seen to be done when the person is not named any more.
+seen to be done when the person is not named any more. What lies outside Graph (E25, E28) is named
+on this row's card.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Final
 
 from kiota_abstractions.request_information import RequestInformation
 
-from connectors.contract import Holding, Json, Kind, Strength, Support, kind
+from connectors.contract import Gap, Holding, Json, Kind, Strength, Support, kind
 from connectors.entra.answers import Row as Object
 from connectors.entra.queries import asking, readable, text
 from connectors.entra.rows import Leaver, Row, RowCard, RowReading
@@ -22,6 +23,22 @@ from connectors.entra.settings import Feature, Settings
 EXCEPTION: Final = kind("grant.policy")
 APPROVER: Final = kind("ownership.entry")
 _DEPTH: Final = 40
+_SUBSCRIPTIONS: Final = kind("ownership.webhook")
+_NOT_LISTED: Final = (
+    "change notifications that other applications subscribed to with this person's token cannot be "
+    "listed; they end with the token"
+)
+_AZURE: Final = kind("ownership.project")
+_NOT_GRAPH: Final = (
+    "Azure roles and subscriptions, Azure DevOps tokens, Power Automate flows and connections, "
+    "Fabric and Power BI workspaces and storage signatures are not in Graph"
+)
+_ELSEWHERE: Final = (
+    "Look for what this person has outside Graph: Get-AzRoleAssignment -ObjectId <object id>; "
+    "personal access tokens in Azure DevOps (Organization settings, Users); "
+    "Get-AdminFlow -CreatedBy <object id> for flows, and add another owner; workspaces in Fabric. "
+    "Hand over, then remove. Storage keys that signed a shared access signature are regenerated."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +156,7 @@ _NOT_A_ROLE: Final = frozenset({"createdBy", "lastModifiedBy", "scope", "instanc
 
 def _card(settings: Settings) -> RowCard:
     rights = tuple(dict.fromkeys(place.right for place in _places(settings)))
+    elsewhere = (Gap(_SUBSCRIPTIONS, _NOT_LISTED, ""), Gap(_AZURE, _NOT_GRAPH, _ELSEWHERE))
     words = {
         EXCEPTION: "Take the person out of the policy that names them.",
         APPROVER: "Name somebody else as approver, reviewer or sponsor.",
@@ -147,7 +165,8 @@ def _card(settings: Settings) -> RowCard:
         tuple(
             Support(of, frozenset(), revokes=Strength.NEVER, rights=rights, duty=duty)
             for of, duty in words.items()
-        )
+        ),
+        elsewhere,
     )
 
 
