@@ -1,6 +1,6 @@
 """The Entra connector: one tenant, spoken to with one of its two app registrations.
 
-Claims ``Probes, Finds, Surveys, Lists, Contains, Preserves, Transfers, Revokes, Restores,
+Claims ``Probes, Finds, Surveys, Lists, Watches, Contains, Preserves, Transfers, Revokes, Restores,
 Destroys``. What a person holds is read and changed by the rows of :data:`ROWS`; this module asks
 each for its part, keeps protected identities out, and ends sessions once more after a group or a
 role was left.
@@ -17,6 +17,7 @@ import httpx
 
 from connectors.contract import (
     Account,
+    Activity,
     Card,
     Credential,
     Effect,
@@ -30,6 +31,7 @@ from connectors.contract import (
 from connectors.entra import (
     agents,
     applications,
+    certificates,
     delegations,
     devices,
     doctor,
@@ -47,6 +49,7 @@ from connectors.entra import (
     sight,
     sign_in,
     teams,
+    watching,
 )
 from connectors.entra.account import account_key, user_request
 from connectors.entra.card import card
@@ -66,6 +69,7 @@ from connectors.faults import Fault, Missing, Refused, Unauthorised
 ROWS: Final[tuple[Row, ...]] = (
     sign_in.row(os.urandom),
     methods.ROW,
+    certificates.ROW,
     devices.ROW,
     roles.ELIGIBLE,  # before the active ones: an eligible role activates itself again
     packages.ROW,  # before groups: a package puts its groups back
@@ -167,6 +171,10 @@ class EntraConnector:
             if reading.holdings:
                 yield Page(reading.holdings)
         yield Page((), sight.end(graph, self._credential, canary, gaps))
+
+    def activity(self, account: Account, since: datetime) -> Iterator[Page[Activity]]:
+        """Page through sign-ins of the account since a moment."""
+        yield from watching.activity(self._graph, self._settings, self._credential, account, since)
 
     # ---------------------------------------------------------------------------------- writes
     def contain(self, account: Account, holdings: Sequence[Holding]) -> Sequence[Effect]:

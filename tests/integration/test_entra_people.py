@@ -297,6 +297,49 @@ def test_a_method_that_graph_keeps_refusing_is_reported(rig: EntraRig) -> None:
     assert len(tries) == 3
 
 
+def test_certificates_to_sign_in_with_outlive_a_password_and_are_taken_away() -> None:
+    """They are named on the user object: cleared, seen cleared, and put back as they were."""
+    bound = ["X509:<SKI>0123456789abcdef", "X509:<PN>person@example.com"]
+    with tenant() as rig:
+        change(rig, rig.leaver_id, authorizationInfo={"certificateUserIds": bound})
+        account = rig.account()
+        held = [one for one in holdings(rig, account) if one.kind == "credential.certificate"]
+        with opened(rig, Credential.ACT) as connector:
+            assert isinstance(connector, EntraConnector)
+            for said in (Outcome.DONE, Outcome.ALREADY):
+                assert connector.revoke(account, held)[0].outcome is said
+            left = {one.kind for one in holdings(rig, account, Credential.VERIFY)}
+            assert "credential.certificate" not in left
+            assert connector.restore(account, held)[0].outcome is Outcome.DONE
+        user = rig.graph.truth.get(Table.USERS, rig.leaver_id) or {}
+    assert user["authorizationInfo"]["certificateUserIds"] == bound
+
+
+def test_what_a_person_did_after_a_moment_is_read_from_the_log(rig: EntraRig) -> None:
+    """Sign-ins since then, of this person, with the canary seen."""
+    account = rig.account()
+
+    def log_sign_ins(store: Store) -> None:
+        for number, (user, at) in enumerate(
+            (
+                (rig.leaver_id, "2026-12-18T10:00:01Z"),
+                (rig.leaver_id, "2026-12-18T09:00:00Z"),
+                (rig.graph.tenant.canary_id, "2026-12-18T10:00:01Z"),
+            )
+        ):
+            record = {"id": f"new-{number}", "userId": user, "createdDateTime": at}
+            store.put(Table.SIGN_INS, {**record, "appDisplayName": "Wiki"})
+
+    rig.graph.edit(log_sign_ins)
+    with opened(rig, Credential.VERIFY) as connector:
+        assert isinstance(connector, EntraConnector)
+        seen = gather(connector.activity(account, rig.now()))
+    assert not seen.blind
+    assert [(one.account_id, one.what) for one in seen.items] == [
+        (rig.leaver_id, "signed in to Wiki")
+    ]
+
+
 # ------------------------------------------------------------------------------------ order of acts
 def test_block_and_password_are_one_request(rig: EntraRig) -> None:
     """No crash leaves a blocked account with a password that the person knows."""
