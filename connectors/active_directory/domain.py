@@ -14,7 +14,7 @@ from typing import Final
 from connectors._directory.endpoint import Endpoint
 from connectors._directory.entries import Change, Entry
 from connectors._directory.session import ANYTHING, Control, Scope, Session
-from connectors.active_directory.security import Sid, sid_text
+from connectors.active_directory.security import EVERYONE, Sid, sid_text
 from connectors.active_directory.settings import Settings
 from connectors.active_directory.values import guid_dn, guid_text
 from connectors.contract import Account, Credential, Effect, Holding, Json, Outcome
@@ -28,6 +28,8 @@ OWNER_DACL: Final = Control("1.2.840.113556.1.4.801", b"\x30\x03\x02\x01\x05")
 ONLY_DACL: Final = Control("1.2.840.113556.1.4.801", b"\x30\x03\x02\x01\x04")
 """LDAP_SERVER_SD_FLAGS: without the SACL, which takes a privilege (MS-ADTS 3.1.1.3.4.1.11)."""
 ID: Final = "objectGUID"
+_EVERY_TOKEN: Final = frozenset({EVERYONE, Sid("S-1-5-11")})
+"""Everyone and Authenticated Users: whoever is bound is both, shown or not."""
 _NAMING: Final = (
     "objectSid", "sAMAccountName", "userPrincipalName", "uid", "userAccountControl",
 )  # fmt: skip
@@ -176,7 +178,7 @@ def learn(settings: Settings, session: Session, names: Sequence[str]) -> Facts:
     """
     root = session.root
     if root.text(_SYNCHRONISED).upper() == "FALSE":
-        raise Unauthorised("learn: the controller is not synchronised yet", code="ad:sync")
+        raise Transient("learn: the controller is not synchronised yet", code="ad:sync")
     base = session.read(settings.base, ["objectSid"])
     if base is None or not base.values("objectSid"):
         raise Unauthorised("learn: the domain's own object is not seen", code="ad:base")
@@ -186,7 +188,7 @@ def learn(settings: Settings, session: Session, names: Sequence[str]) -> Facts:
     return Facts(
         host=root.text("dnsHostName"),
         domain=sid_text(base.values("objectSid")[0]),
-        tokens=frozenset(sid_text(token) for token in tokens),
+        tokens=frozenset(sid_text(token) for token in tokens) | (_EVERY_TOKEN if tokens else set()),
         known=known,
         confidential=confidential,
         configuration=root.text("configurationNamingContext"),
