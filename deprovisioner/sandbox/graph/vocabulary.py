@@ -79,7 +79,7 @@ USER = Kind(
 GROUP = Kind(
     "group",
     words(
-        "assignedLabels assignedLicenses classification createdDateTime creationOptions "
+        "assignedLabels assignedLicenses classification createdDateTime "
         "deletedDateTime description displayName expirationDateTime groupTypes id "
         "isAssignableToRole isManagementRestricted mail mailEnabled mailNickname membershipRule "
         "membershipRuleProcessingState onPremisesDomainName onPremisesLastSyncDateTime "
