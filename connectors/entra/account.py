@@ -7,7 +7,7 @@ their password at home, synced users theirs in Active Directory. Not here: authe
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from kiota_abstractions.base_request_configuration import RequestConfiguration
@@ -53,7 +53,6 @@ SELECT: Final = [
     "createdDateTime",
     "signInSessionsValidFromDateTime",
     "lastPasswordChangeDateTime",
-    "passwordProfile",
     "onPremisesSyncEnabled",
     "onPremisesLastSyncDateTime",
     "onPremisesImmutableId",
@@ -170,17 +169,11 @@ def _password(leaver: Leaver) -> tuple[Holding, ...]:
 
 
 def password_state(user: Object) -> HoldingState:
-    """A blocked account's password opens nothing; ours also has to be changed at next sign-in.
+    """A blocked account's password opens nothing, and no block of ours comes without a new one.
 
-    Where Graph does not show ``passwordProfile``, the block alone has to do.
+    Graph shows when a password was changed, never whether it is still the person's.
     """
-    profile = user.get("passwordProfile")
-    forced = profile.get("forceChangePasswordNextSignIn") if isinstance(profile, Mapping) else None
-    synced = user.get("onPremisesSyncEnabled") is True
-    blocked = account_state(user) is HoldingState.CONTAINED
-    if blocked and (forced is not False or synced):
-        return HoldingState.CONTAINED
-    return HoldingState.LIVE
+    return account_state(user)
 
 
 def _session(leaver: Leaver) -> tuple[Holding, ...]:

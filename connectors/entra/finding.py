@@ -33,7 +33,7 @@ from connectors.entra.folding import folded, local_part, quoted, texts
 from connectors.entra.graph import Graph
 from connectors.entra.settings import Settings
 from connectors.entra.sight import NAME, canary_of, canary_user, end
-from connectors.faults import Fault
+from connectors.faults import Fault, Refused
 
 CERTAIN: Final = 100
 BY_ADDRESS: Final = 60
@@ -86,6 +86,8 @@ def find(
     answers = graph.gather(requests)
     found, canary = dict[str, Account](), Canary(NAME, seen=False)
     for number, answer in enumerate(answers):
+        if isinstance(answer, Refused) and number >= len(searches):
+            continue  # a cloud that does not search deleted users: they hold nothing anyway
         if isinstance(answer, Fault):
             raise answer
         for user in answer:
