@@ -1,11 +1,13 @@
 """What may be asked of the fake Graph: members, filters, pages; the rest is a 400."""
 
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deprovisioner.sandbox.forest.content import account_name
 from deprovisioner.sandbox.graph import Table
 from deprovisioner.sandbox.graph.errors import GraphError
 from deprovisioner.sandbox.graph.filters import parse
@@ -107,6 +109,21 @@ def test_an_unknown_consistency_is_refused(tenant: World) -> None:
 def test_filters(tenant: World, text: str, number: int) -> None:
     """Filters choose what they say, without regard to case."""
     assert len(tenant.rows(f"users?$filter={text}&$select=id")) == number
+
+
+def test_hybrid_people_are_joined_to_the_domain(tenant: World) -> None:
+    """The join is the GUID of the company's own domain, and found by it; contractors have none."""
+    person = tenant.graph.tenant.leaver
+    path = f"users?$filter=onPremisesImmutableId eq '{quote(person.immutable_id)}'"
+    shown = "id,onPremisesDistinguishedName,onPremisesSamAccountName,onPremisesSyncEnabled"
+
+    (found,) = tenant.rows(f"{path}&$select={shown}")
+    cloud = tenant.get(f"users/{tenant.user('cloud_leaver')}?$select=onPremisesImmutableId")
+
+    assert found["id"] == tenant.user("leaver")
+    assert found["onPremisesDistinguishedName"] == account_name(person)
+    assert found["onPremisesSyncEnabled"] is True
+    assert cloud["onPremisesImmutableId"] is None
 
 
 def test_names_are_encoded(tenant: World) -> None:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
+from deprovisioner.sandbox.forest.domain import REALM
 from deprovisioner.sandbox.graph.dynamic import matching
 from deprovisioner.sandbox.graph.objects import stamp
 from deprovisioner.sandbox.graph.store import Link, Record, Store, Table
@@ -136,7 +137,7 @@ def _group(tenant: Tenant, name: str, planned: Planned, now: datetime) -> Record
         record.update(
             onPremisesSyncEnabled=True,
             onPremisesSamAccountName=nickname,
-            onPremisesDomainName="corp.example.com",
+            onPremisesDomainName=REALM,
             onPremisesSecurityIdentifier="S-1-5-21-1004336348-1177238915-682003330-9001",
             onPremisesLastSyncDateTime=stamp(now - timedelta(minutes=11)),
         )

@@ -7,6 +7,7 @@ comes from `collective` and `holdings`.
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from deprovisioner.sandbox.forest.domain import REALM
 from deprovisioner.sandbox.graph.objects import stamp
 from deprovisioner.sandbox.graph.store import Link, Record, Store, Table
 from deprovisioner.sandbox.graph.tenant import Tenant, identifier
@@ -66,7 +67,7 @@ def _synced(tenant: Tenant, person: Person, now: datetime) -> Record:
         "onPremisesSamAccountName": known.sam_account_name,
         "onPremisesDistinguishedName": known.distinguished_name,
         "onPremisesSecurityIdentifier": known.security_identifier,
-        "onPremisesDomainName": "corp.example.com",
+        "onPremisesDomainName": REALM,
         "onPremisesUserPrincipalName": f"{person.login}@{tenant.domain}",
         "onPremisesLastSyncDateTime": stamp(now - timedelta(minutes=11)),
         "onPremisesExtensionAttributes": {"extensionAttribute1": person.employment_id},

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from deprovisioner.sandbox.forest.content import account_name
 from deprovisioner.sandbox.people import EmploymentId, Person, employment_id
 
 DOMAIN = "example.com"
@@ -37,12 +38,16 @@ class OnPremises:
 
 
 def on_premises(person: Person) -> OnPremises:
-    """Return a person's AD identity: the company's GUID, the rest from the employee number."""
+    """Return a person's identity in the company's AD domain.
+
+    GUID and names are the domain's; the SID is invented, because the domain gives it when it is
+    made: hand one in with `Tenant.abroad` where it matters.
+    """
     number = int(person.employee_number) % 100000
     return OnPremises(
         person.object_guid,
         person.login[:20],
-        f"CN={person.display_name},OU=People,DC=corp,DC=example,DC=com",
+        account_name(person),
         f"S-1-5-21-1004336348-1177238915-682003330-{number}",
     )
 
