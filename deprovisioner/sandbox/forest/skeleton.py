@@ -54,6 +54,7 @@ class Builder:
 
     def __init__(self, domain: Domain) -> None:
         self.domain = domain
+        self._made: dict[str, UUID] = {}
 
     def put(
         self,
@@ -65,9 +66,8 @@ class Builder:
         password: str = "",
     ) -> Item:
         """Add an object below one that is there; ``values`` by attribute, unchecked."""
-        state = self.domain.store.state()
         above = names.parent_text(name)
-        parent = state.find(above).guid if above and name not in _TOPS else None
+        parent = self._guid(above) if above and name not in _TOPS else None
         item = new_item(self.domain, KINDS[kind], name, parent, guid)
         if parent is None:
             item = replace(item, rdn=name)
@@ -79,7 +79,12 @@ class Builder:
             item = replace(item, passwords=(password,))
         item = replace(item, values=held)
         self.domain.store.load([item])
+        self._made[name] = item.guid
         return item
+
+    def _guid(self, name: str) -> UUID:
+        """Find an object without indexing everything anew for each that is put."""
+        return self._made.get(name) or self.domain.store.state().find(name).guid
 
     def join(self, group: str, *members: str) -> None:
         """Put members into a group; all must be there."""

@@ -54,6 +54,7 @@ _FILE = """\
   log file = {folder}/samba.log
   log level = 1 auth_json_audit:3 dsdb_json_audit:5 dsdb_password_json_audit:5 \
 dsdb_group_json_audit:5
+  ldb:nosync = true
   dns update command = /bin/true
   spn update command = /bin/true
   tls certfile = {certificate}
@@ -163,11 +164,17 @@ class DomainController(LdapPeer):
         self._process.thaw()
 
     def _made_here(self) -> list[str]:
+        empty = (
+            self._folder.parent / "empty.conf"
+        )  # the machine's own smb.conf is nobody's business
+        empty.touch()
         return [
+            f"--configfile={empty}",
             f"--targetdir={self._folder}",
             "--dns-backend=NONE",
             f"--option=interfaces={self.host}/8",
             "--option=bind interfaces only=yes",
+            "--option=ldb:nosync=true",  # it lives for one test run; no need to wait for the disk
             f"--option=pid directory={self._folder}/run",
         ]
 
