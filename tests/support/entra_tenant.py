@@ -43,7 +43,7 @@ _HISTORY = frozenset(
 )
 """What was asked for, which nobody can take back."""
 APPS = {Credential.ACT: App.ACTOR, Credential.VERIFY: App.VERIFIER}
-SHORT = timedelta(milliseconds=100)
+SHORT = timedelta(milliseconds=50)
 """What a test that waits for a slow answer really waits."""
 
 
