@@ -160,6 +160,33 @@ def test_frozen_access_rules_wait_for_the_groups(
     assert (late.outcome, gone.outcome) == (Outcome.DONE, Outcome.ALREADY)
 
 
+def test_the_last_administrator_stays(samba_domain: SambaDomain, connecting: Connecting) -> None:
+    """Nobody takes the last member out of an administrators' group (Law 5)."""
+    first, leaver = samba_domain.first, samba_domain.leaver()
+    samba_domain.make_privileged(leaver)
+    act = connecting(Credential.ACT)
+    account = account_of(act, subject_of(leaver))
+    others = [
+        one.decode()
+        for one in first.read(population.DOMAIN_ADMINS, "member")["member"]
+        if one.decode() != leaver.name
+    ]
+    for name in others:
+        first.modify(population.DOMAIN_ADMINS, {"member": [(ldap3.MODIFY_DELETE, [name])]})
+    try:
+        found = survey(act, account).items
+        (group,) = [one for one in found if population.DOMAIN_ADMINS in one.label]
+        effect = act.revoke(account, [group])[0]
+        left = first.read(population.DOMAIN_ADMINS, "member")["member"]
+    finally:
+        for name in others:
+            first.modify(population.DOMAIN_ADMINS, {"member": [(ldap3.MODIFY_ADD, [name])]})
+
+    assert group.sole
+    assert (effect.outcome, left) == (Outcome.REFUSED, [leaver.name.encode()])
+    assert "last member" in effect.why
+
+
 def test_a_deleted_account_is_seen_deleted(
     samba_domain: SambaDomain, connecting: Connecting
 ) -> None:
