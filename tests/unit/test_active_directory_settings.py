@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from connectors import registry
-from connectors.active_directory import Settings, open_connector
+from connectors.active_directory import Settings, open_connector, rows
 from connectors.contract import Credential, Stage, kind
 
 USUAL: dict[str, Any] = {
@@ -123,3 +125,24 @@ def test_moving_leavers_comes_with_a_warning() -> None:
     """Leaving the scope of a cloud sync deletes the cloud user."""
     assert any("cloud" in note for note in card(leavers_ou="OU=Leavers,DC=corp,DC=example").notes)
     assert not any("leavers_ou" in note for note in card().notes)
+
+
+def test_the_documented_settings_load() -> None:
+    """What the page tells operators to write is accepted as it stands."""
+    page = (Path(__file__).parents[2] / "docs" / "connectors" / "active-directory.md").read_text()
+    example = page.partition("```yaml\n")[2].partition("```")[0]
+    (system,) = yaml.safe_load(example)["systems"].values()
+
+    assert system["type"] == "active-directory"
+    assert Settings.model_validate(system["settings"]).base == "DC=corp,DC=example,DC=com"
+
+
+def test_the_page_names_every_attribute_that_is_worked_on() -> None:
+    """An attribute of the tables that the page does not name would surprise an operator."""
+    page = (Path(__file__).parents[2] / "docs" / "connectors" / "active-directory.md").read_text()
+    groups = ("msRADIUS", "msDS-AssignedAuthN", "msDS-PSOAppliesTo", "msDS-ManagedAccountPreceded")
+    names = (*rows.OWN, *rows.DESCRIPTORS, *(row.attribute for row in rows.REFERENCES))
+    spoken = [name for name in names if not name.startswith(groups)]
+
+    missing = {name for name in spoken if f"`{name}`" not in page}
+    assert missing <= {"nTSecurityDescriptor", "msExchCoManagedByLink"}
