@@ -19,7 +19,7 @@ from connectors.entra.graph import segment
 from connectors.entra.queries import asking, listed, readable, text, type_of
 from connectors.entra.rows import Leaver, Row, RowCard, RowReading
 from connectors.entra.settings import Feature, Settings
-from connectors.entra.steps import Look, take
+from connectors.entra.steps import Look, take, take_away
 
 AGENT: Final = kind("ownership.agent")
 _NOBODY_ELSE: Final = "Make somebody who stays sponsor or owner of it: nobody else is."
@@ -104,7 +104,7 @@ def _look_there(leaver: Leaver, holding: Holding, who: str) -> Look:
 
 
 def _revoke(leaver: Leaver, holdings: Sequence[Holding]) -> Sequence[Effect]:
-    return [take(leaver, one, partial(_look_gone, leaver, one)) for one in holdings]
+    return [take_away(leaver, one, partial(_look_gone, leaver, one)) for one in holdings]
 
 
 def _look_gone(leaver: Leaver, holding: Holding) -> Look:

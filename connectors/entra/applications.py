@@ -23,7 +23,7 @@ from connectors.entra.instants import instant
 from connectors.entra.queries import asking, found, listed, parts, readable, text, type_of
 from connectors.entra.rows import Leaver, Row, RowCard, RowReading, seen_or_missing
 from connectors.entra.settings import Settings
-from connectors.entra.steps import Look, take
+from connectors.entra.steps import Look, take, take_away
 from connectors.faults import Fault
 
 CONSENT: Final = kind("grant.consent")
@@ -116,7 +116,7 @@ def _app_role_rows(leaver: Leaver, rows: Sequence[Object]) -> Iterator[_Grant]:
 
 
 def _revoke_grants(leaver: Leaver, holdings: Sequence[Holding]) -> Sequence[Effect]:
-    return [take(leaver, one, partial(_look_ungranted, leaver, one)) for one in holdings]
+    return [take_away(leaver, one, partial(_look_ungranted, leaver, one)) for one in holdings]
 
 
 def _ids(leaver: Leaver, holding: Holding) -> list[str]:
@@ -289,7 +289,7 @@ def _adding(leaver: Leaver, holding: Holding, who: str, *, there: bool) -> Look:
 
 def _revoke_owned(leaver: Leaver, holdings: Sequence[Holding]) -> Sequence[Effect]:
     looks = {OWNERSHIP: _look_disowned, SECRET: _look_changed}
-    return [take(leaver, one, partial(looks[one.kind], leaver, one)) for one in holdings]
+    return [take_away(leaver, one, partial(looks[one.kind], leaver, one)) for one in holdings]
 
 
 def _look_changed(leaver: Leaver, holding: Holding) -> Look:

@@ -22,7 +22,7 @@ from connectors.entra.graph import segment
 from connectors.entra.queries import listed, parts, text
 from connectors.entra.rows import Leaver, Row, RowCard, RowReading, seen_or_missing
 from connectors.entra.settings import Feature, Settings
-from connectors.entra.steps import Look, take, take_when_there
+from connectors.entra.steps import Look, take_away, take_when_there
 
 DELEGATION: Final = kind("grant.delegation")
 _RULE: Final = "rule:"
@@ -139,7 +139,8 @@ def _path(leaver: Leaver, holding: Holding) -> str:
 
 def _revoke(leaver: Leaver, holdings: Sequence[Holding]) -> Sequence[Effect]:
     return [
-        take(leaver, one, partial(_look_gone, leaver, one), duty=_BY_POWERSHELL) for one in holdings
+        take_away(leaver, one, partial(_look_gone, leaver, one), duty=_BY_POWERSHELL)
+        for one in holdings
     ]
 
 

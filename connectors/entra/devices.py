@@ -30,6 +30,7 @@ from connectors.contract import (
     Json,
     Outcome,
     Stage,
+    Strength,
     Support,
     kind,
 )
@@ -41,9 +42,11 @@ from connectors.entra.settings import Feature, Settings
 from connectors.faults import Missing
 
 DEVICE: Final = kind("device")
+MANAGED: Final = kind("ownership.device")
+"""A kind of its own: nothing of it is contained here, so it must not hold up what is."""
 _SELECT: Final = ["id", "displayName", "accountEnabled", "approximateLastSignInDateTime"]
-_MANAGED: Final = ["id", "deviceName", "managedDeviceOwnerType", "lastSyncDateTime"]
-_INTUNE: Final = "intune/"
+_MANAGED_SELECT: Final = ["id", "deviceName", "managedDeviceOwnerType", "lastSyncDateTime"]
+_INTUNE_RIGHT: Final = "DeviceManagementManagedDevices.Read.All"
 _DUTY: Final = (
     "Take the machine back. Store its recovery key first (Get-MgInformationProtectionBitlocker"
     "RecoveryKey -BitlockerRecoveryKeyId ID -Property key; Get-MgDirectoryDeviceLocalCredential), "
@@ -56,17 +59,16 @@ _INTUNE_DUTY: Final = (
 
 
 def _card(settings: Settings) -> RowCard:
-    support = Support(
-        DEVICE,
-        frozenset({Stage.CONTAIN}),
-        rights=("Device.ReadWrite.All", *_intune_rights(settings)),
+    device = Support(DEVICE, frozenset({Stage.CONTAIN}), rights=("Device.ReadWrite.All",))
+    managed = Support(
+        MANAGED,
+        frozenset(),
+        revokes=Strength.NEVER,
+        rights=(_INTUNE_RIGHT,) if settings.has(Feature.INTUNE) else (),
+        duty="Retire the devices that Intune manages.",
     )
     note = "An offline device keeps its local data, and learns of a retirement when it is back."
-    return RowCard((support,), notes=(note,))
-
-
-def _intune_rights(settings: Settings) -> tuple[str, ...]:
-    return ("DeviceManagementManagedDevices.Read.All",) if settings.has(Feature.INTUNE) else ()
+    return RowCard((device, managed), notes=(note,))
 
 
 def _read(leaver: Leaver) -> RowReading:
@@ -80,8 +82,7 @@ def _read(leaver: Leaver) -> RowReading:
     gaps = (*gaps, *more, *_unreadable(devices.values()))
     holdings = [_holding(leaver, native_id, device) for native_id, device in devices.items()]
     if len(answers) > len((owned, registered)):
-        right = "DeviceManagementManagedDevices.Read.All"
-        managed, more = seen(answers[2], "devices managed by Intune", right)
+        managed, more = seen(answers[2], "devices managed by Intune", _INTUNE_RIGHT)
         gaps += more
         holdings += [_managed_holding(leaver, device) for device in managed]
     return RowReading(tuple(holdings), gaps)
@@ -103,7 +104,7 @@ def _registered(leaver: Leaver) -> RequestInformation:
 
 def _managed(leaver: Leaver) -> RequestInformation:
     query = ManagedDevicesRequestBuilder.ManagedDevicesRequestBuilderGetQueryParameters(
-        filter=f"userId eq '{leaver.id}'", select=_MANAGED
+        filter=f"userId eq '{leaver.id}'", select=_MANAGED_SELECT
     )
     builder = leaver.graph.client.device_management.managed_devices
     return builder.to_get_request_information(RequestConfiguration(query_parameters=query))
@@ -131,10 +132,9 @@ def _holding(leaver: Leaver, native_id: str, device: Object) -> Holding:
 def _managed_holding(leaver: Leaver, device: Object) -> Holding:
     native_id = str(device.get("id"))
     return leaver.holding(
-        DEVICE,
-        f"{_INTUNE}{native_id}",
+        MANAGED,
+        native_id,
         str(device.get("deviceName") or ""),
-        restore={"managedDevice": native_id},
         duty=_INTUNE_DUTY.format(id=native_id),
         last_used=instant(device.get("lastSyncDateTime")),
     )
@@ -152,9 +152,6 @@ def _restore(leaver: Leaver, holdings: Sequence[Holding]) -> Sequence[Effect]:
 
 
 def _set_enabled(leaver: Leaver, holding: Holding, *, enabled: bool) -> Effect:
-    if holding.native_id.startswith(_INTUNE):
-        duty = _INTUNE_DUTY.format(id=holding.native_id.removeprefix(_INTUNE))
-        return Effect(holding.key, Outcome.REFUSED, why=duty)
     try:
         before = leaver.graph.get(_device(leaver.graph, holding.native_id))
     except Missing:
@@ -184,7 +181,7 @@ def _shown(device: Object) -> dict[str, Json]:
 
 ROW: Final = Row(
     name="E40, E43 devices",
-    kinds=frozenset({DEVICE}),
+    kinds=frozenset({DEVICE, MANAGED}),
     card=_card,
     read=_read,
     contain=_contain,

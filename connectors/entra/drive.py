@@ -32,7 +32,7 @@ from connectors.entra.graph import segment
 from connectors.entra.queries import asking, found, listed, part, parts, readable, text, texts
 from connectors.entra.rows import Leaver, Row, RowCard, RowReading, seen_or_missing
 from connectors.entra.settings import Feature, Settings
-from connectors.entra.steps import Look, take
+from connectors.entra.steps import Look, take, take_away
 from connectors.faults import Fault, Transient
 
 DRIVE: Final = kind("data.drive")
@@ -185,7 +185,7 @@ def _look_given(leaver: Leaver, holding: Holding, successor: Account) -> Look:
 
 def _revoke(leaver: Leaver, holdings: Sequence[Holding]) -> Sequence[Effect]:
     return [
-        take(leaver, one, partial(_look_closed, leaver, one), lost=_NEW_ADDRESS)
+        take_away(leaver, one, partial(_look_closed, leaver, one), lost=_NEW_ADDRESS)
         if one.kind == LINK
         else Effect(one.key, Outcome.REFUSED, why="a drive stays until its account is deleted")
         for one in holdings

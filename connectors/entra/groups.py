@@ -33,7 +33,7 @@ from connectors.entra.queries import (
 )
 from connectors.entra.rows import Leaver, Row, RowCard, RowReading
 from connectors.entra.settings import Settings
-from connectors.entra.steps import Look, take
+from connectors.entra.steps import Look, take, take_away
 
 GROUP: Final = kind("grant.group")
 OWNERSHIP: Final = kind("ownership.group")
@@ -244,7 +244,7 @@ def _group(leaver: Leaver, group: str) -> RequestInformation:
 
 def _revoke(leaver: Leaver, holdings: Sequence[Holding]) -> Sequence[Effect]:
     return [
-        take(
+        take_away(
             leaver,
             one,
             partial(_look_disowned if one.kind == OWNERSHIP else _look_left, leaver, one),

@@ -30,7 +30,7 @@ from connectors.entra.queries import (
 )
 from connectors.entra.rows import Leaver, Row, RowCard, RowReading
 from connectors.entra.settings import Feature, KeepMailbox, Settings
-from connectors.entra.steps import Look, take
+from connectors.entra.steps import Look, take, take_away
 from connectors.faults import Fault, Missing
 
 LICENCE: Final = kind("grant.licence")
@@ -74,7 +74,7 @@ def _current(leaver: Leaver) -> set[str]:
 
 
 def _revoke(leaver: Leaver, holdings: Sequence[Holding]) -> Sequence[Effect]:
-    return [take(leaver, one, partial(_look_gone, leaver, one)) for one in holdings]
+    return [take_away(leaver, one, partial(_look_gone, leaver, one)) for one in holdings]
 
 
 def _look_gone(leaver: Leaver, holding: Holding) -> Look:

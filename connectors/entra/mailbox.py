@@ -33,7 +33,7 @@ from connectors.entra.mail_export import export
 from connectors.entra.queries import part, text
 from connectors.entra.rows import Leaver, Row, RowCard, RowReading, seen_or_missing
 from connectors.entra.settings import Feature, KeepMailbox, Settings
-from connectors.entra.steps import Look, take, take_when_there
+from connectors.entra.steps import Look, take_away, take_when_there
 from connectors.faults import Fault
 
 MAILBOX: Final = kind("data.mailbox")
@@ -127,7 +127,7 @@ def _plain(words: str) -> str:
 
 def _revoke(leaver: Leaver, holdings: Sequence[Holding]) -> Sequence[Effect]:
     return [
-        take(leaver, one, partial(_look_answering, leaver))
+        take_away(leaver, one, partial(_look_answering, leaver))
         if one.kind == AUTO_REPLY
         else Effect(one.key, Outcome.REFUSED, why=one.duty or "stays until the account is deleted")
         for one in holdings

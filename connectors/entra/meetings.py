@@ -8,6 +8,7 @@ invited is told. All meetings are one holding, because it is one task for the su
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -21,7 +22,7 @@ from connectors.entra.mail_export import IMMUTABLE
 from connectors.entra.queries import asking, listed, parts, text
 from connectors.entra.rows import Leaver, Row, RowCard, RowReading, seen_or_missing
 from connectors.entra.settings import Feature, Settings
-from connectors.entra.steps import Look, take
+from connectors.entra.steps import Look, take_away
 from connectors.faults import Transient
 
 MEETINGS: Final = kind("ownership.schedule")
@@ -73,18 +74,21 @@ def _revoke(leaver: Leaver, holdings: Sequence[Holding]) -> Sequence[Effect]:
 
 
 def _cancel(leaver: Leaver, holding: Holding) -> Effect:
-    """Cancel what is still to come. After a lost answer nothing is sent before a late re-read.
+    """Cancel what is still to come; then nothing is sent before a late re-read.
 
-    Otherwise everybody invited gets the mail twice.
+    Neither after a lost answer nor while a replica shows a meeting that is cancelled: otherwise
+    everybody invited gets the mail twice.
     """
+    until = leaver.now() + leaver.settings.settle
     try:
-        return take(leaver, holding, partial(_look, leaver), lost=_NOT_BACK)
+        effect = take_away(leaver, holding, partial(_look, leaver), lost=_NOT_BACK)
     except Transient as fault:
         if not fault.code.startswith(_GATEWAY_TIMEOUT):
             raise
-        until = leaver.now() + leaver.settings.settle
         why = "Graph did not say whether a meeting was cancelled: read again before asking again"
         return Effect(holding.key, Outcome.PENDING, pending_until=until, why=why, lost=_NOT_BACK)
+    late = effect.outcome is Outcome.PENDING
+    return replace(effect, pending_until=until, lost=_NOT_BACK) if late else effect
 
 
 def _look(leaver: Leaver) -> Look:

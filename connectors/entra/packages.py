@@ -17,7 +17,7 @@ from connectors.entra.answers import Row as Object
 from connectors.entra.queries import asking, listed, literal, part, readable, text
 from connectors.entra.rows import Leaver, Row, RowCard, RowReading
 from connectors.entra.settings import Feature, Settings
-from connectors.entra.steps import Look, take
+from connectors.entra.steps import Look, take, take_away
 
 PACKAGE: Final = kind("grant.access_package")
 _ENDED: Final = frozenset({"expired"})
@@ -69,7 +69,9 @@ def _current(leaver: Leaver, holding: Holding) -> list[Object]:
 
 
 def _revoke(leaver: Leaver, holdings: Sequence[Holding]) -> Sequence[Effect]:
-    return [take(leaver, one, partial(_look_gone, leaver, one), duty=_DUTY) for one in holdings]
+    return [
+        take_away(leaver, one, partial(_look_gone, leaver, one), duty=_DUTY) for one in holdings
+    ]
 
 
 def _look_gone(leaver: Leaver, holding: Holding) -> Look:

@@ -17,7 +17,7 @@ from connectors.entra.graph import segment
 from connectors.entra.queries import asking, found, readable, text
 from connectors.entra.rows import Leaver, Row, RowCard, RowReading
 from connectors.entra.settings import Settings
-from connectors.entra.steps import Look, take
+from connectors.entra.steps import Look, take, take_away
 
 REPORT: Final = kind("ownership.report")
 _ONE_MANAGER: Final = "a report has one manager: name the successor instead of taking it away"
@@ -83,7 +83,7 @@ def _look(leaver: Leaver, holding: Holding, *, who: str) -> Look:
 
 def _revoke(leaver: Leaver, holdings: Sequence[Holding]) -> Sequence[Effect]:
     """Nothing is taken away: only whether it is gone already is looked up."""
-    return [take(leaver, one, partial(_look_gone, leaver, one)) for one in holdings]
+    return [take_away(leaver, one, partial(_look_gone, leaver, one)) for one in holdings]
 
 
 def _look_gone(leaver: Leaver, holding: Holding) -> Look:

@@ -22,7 +22,7 @@ from connectors.entra.instants import instant
 from connectors.entra.queries import asking, listed, literal, readable, text
 from connectors.entra.rows import Leaver, Row, RowCard, RowReading
 from connectors.entra.settings import Feature, Settings
-from connectors.entra.steps import Look, take
+from connectors.entra.steps import Look, take, take_away
 
 ROLE: Final = kind("grant.role")
 ELIGIBLE_ROLE: Final = kind("grant.role_eligible")
@@ -250,7 +250,7 @@ def _nobody_else(leaver: Leaver, image: Mapping[str, Json]) -> bool:
 
 def _revoke(leaver: Leaver, holdings: Sequence[Holding]) -> Sequence[Effect]:
     return [
-        take(leaver, holding, partial(_look_gone, leaver, holding), duty=_DUTY)
+        take_away(leaver, holding, partial(_look_gone, leaver, holding), duty=_DUTY)
         for holding in holdings
     ]
 

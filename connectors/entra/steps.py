@@ -24,8 +24,13 @@ UNDER_WAY: Final = (
     "PendingRequest",
     "ActiveDurationTooShort",
     "ExistingOpenRequest",
+    "RoleAssignmentDoesNotExist",
+    "ResourceDoesNotExist",
 )
-"""Graph's codes for "being worked on" and "activated less than five minutes ago"."""
+"""Graph's codes for "being worked on", "activated less than five minutes ago" and "not there".
+
+"Not there" and still read is a replica that lags: the next read decides, not this answer.
+"""
 _IS_THERE_OR_BAD: Final = frozenset({"graph:400:Request_BadRequest", "graph:400:BadRequest"})
 
 
@@ -44,6 +49,20 @@ class Look:
     wait: tuple[str, datetime] | None = None
     refuse: str = ""
     adds: bool = False
+
+
+def take_away(
+    leaver: Leaver, holding: Holding, look: Callable[[], Look], *, duty: str = "", lost: str = ""
+) -> Effect:
+    """Like :func:`take` for removals, where what a thing lies in may be gone, and it with it.
+
+    A mailbox without a licence, a group or application that somebody deleted. The survey that
+    follows every call reads the same, and only that decides (Law 1).
+    """
+    try:
+        return take(leaver, holding, look, duty=duty, lost=lost)
+    except Missing as fault:
+        return Effect(holding.key, Outcome.ALREADY, {"what it lies in": fault.code or "absent"})
 
 
 def take_when_there(

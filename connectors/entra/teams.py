@@ -30,7 +30,7 @@ from connectors.entra.queries import (
 )
 from connectors.entra.rows import Leaver, Row, RowCard, RowReading, seen_or_missing
 from connectors.entra.settings import Feature, Settings
-from connectors.entra.steps import Look, take
+from connectors.entra.steps import Look, take, take_away
 
 CHANNEL: Final = kind("grant.acl")
 CHANNEL_OWNERSHIP: Final = kind("ownership.resource")
@@ -174,7 +174,7 @@ def _naming(leaver: Leaver, place: Place, who: str, roles: Sequence[str]) -> Req
 
 def _revoke(leaver: Leaver, holdings: Sequence[Holding]) -> Sequence[Effect]:
     looks = {CHANNEL: _look_gone, CHANNEL_OWNERSHIP: _look_disowned}
-    return [take(leaver, one, partial(looks[one.kind], leaver, one)) for one in holdings]
+    return [take_away(leaver, one, partial(looks[one.kind], leaver, one)) for one in holdings]
 
 
 def _look_disowned(leaver: Leaver, holding: Holding) -> Look:
@@ -263,7 +263,7 @@ def _numbers(leaver: Leaver) -> RequestInformation:
 
 def _revoke_numbers(leaver: Leaver, holdings: Sequence[Holding]) -> Sequence[Effect]:
     return [
-        take(leaver, one, partial(_look_unassigned, leaver, one), duty=_BY_POWERSHELL)
+        take_away(leaver, one, partial(_look_unassigned, leaver, one), duty=_BY_POWERSHELL)
         for one in holdings
     ]
 

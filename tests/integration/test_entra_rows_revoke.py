@@ -282,3 +282,34 @@ def test_a_number_and_a_channel_are_given_up() -> None:
         case.wait(timedelta(hours=1))
         assert case.revoke(number).outcome is Outcome.ALREADY
         assert not {"alias", "grant.acl", "ownership.resource"} & case.kinds()
+
+
+def test_a_replica_that_lags_keeps_things_open_and_then_not() -> None:
+    """For twenty minutes every read shows the old state: nothing is done, nothing is refused for
+    good, nobody is told twice; afterwards all is gone, and was taken once.
+    """
+    with office(keep_mailbox="exported") as case:
+        case.rig.graph.lag(replica=1200)
+        todo = takeable(case.survey().items)
+        first = {case.revoke(one).outcome for one in todo}
+        assert first == {Outcome.PENDING}
+        case.wait(timedelta(minutes=10))
+        again = [case.revoke(one).outcome for one in todo if one.kind != "ownership.schedule"]
+        assert Outcome.DONE not in again
+        assert Outcome.ALREADY not in again
+        case.wait(timedelta(hours=2))
+        left = {one.key for one in case.survey(Credential.VERIFY).items}
+        assert not left & {one.key for one in todo}
+        told = [one["about"] for one in case.rig.graph.truth.every(Table.NOTICES)]
+    assert len(told) == len(set(told)) == 2
+
+
+def test_what_lay_in_a_mailbox_is_gone_with_it() -> None:
+    """Somebody took the licence first: the rule is not refused, it is not there."""
+    with office() as case:
+        rule = next(one for one in case.survey().items if one.native_id.startswith("rule:"))
+        meetings = case.held("ownership.schedule")
+        case.change(Table.USERS, case.account.native_id, _licences=[])
+        assert "data.mailbox" not in case.kinds()
+        for holding in (rule, meetings):
+            assert case.revoke(holding).outcome is Outcome.ALREADY
