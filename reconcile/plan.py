@@ -132,7 +132,8 @@ def _needed(facts: CaseFacts) -> Iterator[PlannedOperation]:
     for system in facts.covered:
         yield PlannedOperation(system.name, Step.SURVEY)
         if not surveyed(facts, system.name):
-            if _contains_without_sight(system, facts):
+            # Law 3: containing what a blind survey did show does not wait for sight.
+            if facts.state is not CaseState.CLOSED and _wants(Step.CONTAIN, system, facts):
                 yield PlannedOperation(system.name, Step.CONTAIN)
             continue
         if facts.state is CaseState.CLOSED:
@@ -163,12 +164,6 @@ def surveyed(facts: CaseFacts, system: str) -> bool:
     """Say whether a first survey that could see is there (Law 2)."""
     survey = facts.survey(system, Step.SURVEY)
     return survey is not None and not survey.blind
-
-
-def _contains_without_sight(system: SystemFacts, facts: CaseFacts) -> bool:
-    """Law 3: an immediate containment of what a blind survey did show does not wait for sight."""
-    due = facts.immediate and facts.state is not CaseState.CLOSED
-    return due and _wants(Step.CONTAIN, system, facts)
 
 
 def _wants(step: Step, system: SystemFacts, facts: CaseFacts) -> bool:

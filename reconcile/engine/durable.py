@@ -139,6 +139,9 @@ class DurableEngine:
             undo.callback(_ONE_PER_PROCESS.release)
             prepare(self._database)
             self._lease.join()
+            undo.callback(self._stop.set)
+            # From now on: on a slow machine the rest of the start may take longer than a lease.
+            self._keepers = [_thread("lease", self._lease.beat_until, self._stop)]
             self._bells.attach(self._database.engine)
             undo.callback(self._bells.detach, self._database.engine)
             undo.callback(DBOS.destroy, destroy_registry=True)
@@ -149,10 +152,7 @@ class DurableEngine:
                 self._housekeeping.reap()  # the file is ours, so every other owner is dead
             self._started = undo.pop_all()
         self._worker = worker
-        self._keepers = [
-            _thread("lease", self._lease.beat_until, self._stop),
-            _thread("housekeeping", self._housekeeping.keep_until, self._stop),
-        ]
+        self._keepers.append(_thread("housekeeping", self._housekeeping.keep_until, self._stop))
         _log.info("engine.started", node=self.node, systems=len(self._systems))
 
     def stop(self, drain: timedelta) -> bool:

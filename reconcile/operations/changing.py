@@ -34,17 +34,17 @@ def contain(run: Run) -> Closing:
     def blocked(state: HoldingState, _seen: Holding | None) -> bool:
         return satisfied(state, HoldingState.CONTAINED)
 
-    def begin(file: CaseFile) -> tuple[tuple[Account, ...], bool]:
+    def begin(file: CaseFile) -> tuple[Account, ...]:
         _note_contained(file)
-        return load_accounts(file, run.system_name), file.row["immediate"]
+        return load_accounts(file, run.system_name)
 
-    accounts, immediate = run.transact(begin, writing=True)
+    accounts = run.transact(begin, writing=True)
     closing = Change(
         run,
         lambda connector, account, bundle: connector.contain(account, bundle),  # type: ignore[attr-defined]
         lambda rule, _holding: rule.contain,
         blocked,
-        without_sight=immediate,
+        without_sight=True,
     ).work(accounts)
     return Closing(lambda file: _unless_more(run, file, accounts, closing.judge(file)))
 

@@ -157,8 +157,7 @@ def _surveyed(
     store_survey(file, system, Step.SURVEY, reading, accounts_found=found.counted(Standing.SURE))
     _record(file, system, Step.SURVEY, reading, found)
     if reading.blind:
-        if file.row["immediate"]:
-            _keep_what_showed(run, file, found, reading)
+        _keep_what_showed(run, file, found, reading)
         return Again(f"the survey was blind: {reading.blind}")
     items = keep_accounts(run, file, found, reading)
     store_holdings(file, system, items, whole=read)

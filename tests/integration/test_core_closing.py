@@ -134,18 +134,23 @@ def test_no_case_closes_on_a_blind_verification(core: Scenario, trouble: Trouble
 @pytest.mark.parametrize(
     "trouble", [Trouble.TRUNCATED, Trouble.CANARY_HIDDEN, Trouble.TARGET_HIDDEN]
 )
-def test_a_blind_first_survey_plans_nothing(core: Scenario, trouble: Trouble) -> None:
-    """Law 2: what the first survey of a planned termination could not see is not planned around.
-
-    Not even after its date: only what was asked for at once is contained without sight.
-    """
+def test_a_blind_first_survey_plans_nothing_but_containment(
+    core: Scenario, trouble: Trouble
+) -> None:
+    """Law 2 and Law 3: at its date what showed is contained; nothing is taken away, all waits."""
     leaver, _ = hire(core.world)
     before = core.world.state(leaver)
     core.world.inject(Injection(trouble, credential="act"))
     case_id = core.receive(Action.SCHEDULED, last_day=core.clock().date())
-    core.settle(until=core.clock() + timedelta(hours=30))
-    assert core.desk.case(case_id).summary.state is CaseState.RECEIVED
+    core.settle(until=core.clock() + timedelta(hours=5))
     assert core.world.state(leaver) == before
+    core.settle(until=core.clock() + timedelta(hours=30))
+    view = core.desk.case(case_id)
+    assert {o.step for o in view.operations if o.system != "hr"} <= {"survey", "contain"}
+    assert view.summary.state is not CaseState.CLOSED
+    assert set(core.world.state(leaver)) == set(before)
+    showed = trouble is Trouble.CANARY_HIDDEN  # the two others show nobody at all
+    assert core.account_state(leaver) == ("contained" if showed else "live")
 
 
 def test_zero_accounts_is_a_question(core: Scenario) -> None:
