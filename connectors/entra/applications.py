@@ -50,10 +50,11 @@ _KNOWN: Final = (
     "A secret that was made while the person could still sign in counts as known. The ownership "
     "of an application stays, with the account blocked, until they are changed."
 )
+_FEDERATION: Final = ":federated:"
 _FEDERATED: Final = (
-    "Look at issuer and subject of each federated credential of this application (GET /{path}/"
-    "federatedIdentityCredentials): an owner may have pointed one at a repository or cluster of "
-    "their own. Delete those that should not be there."
+    "Look at issuer and subject of this federated credential (GET /{path}/"
+    "federatedIdentityCredentials/{id}): an owner may have pointed it at a repository or cluster "
+    "of their own. Delete it where it should not be there; else say that it was looked at."
 )
 
 
@@ -205,7 +206,7 @@ def _read_owned(leaver: Leaver) -> RowReading:
         links, more = seen_or_missing(linked_to.get(one, []), "federated credentials", _READ)
         known, hidden = readable(row if isinstance(row, Fault) else [row], "secrets", _READ)
         secrets = [secret for each in known for secret in _secrets(leaver, one, each)]
-        holdings = (*secrets, _ownership(leaver, one, others, links))
+        holdings = (*secrets, *_trusted(leaver, one, links), _ownership(leaver, one, others))
         reading += RowReading(holdings, unseen + more + hidden)
     return reading
 
@@ -222,19 +223,26 @@ def _federated_of(leaver: Leaver, path: str) -> RequestInformation:
     return leaver.graph.raw("GET", f"/{path}/federatedIdentityCredentials")
 
 
-def _ownership(
-    leaver: Leaver, one: Owned, owners: Sequence[Object], links: Sequence[Object]
-) -> Holding:
+def _ownership(leaver: Leaver, one: Owned, owners: Sequence[Object]) -> Holding:
     sole = not _others(leaver, owners)
-    duty = _FEDERATED.format(path=one.path) if links else ""
-    return leaver.holding(
-        OWNERSHIP,
-        one.native_id,
-        one.name,
-        sole=sole,
-        restore={"path": one.path},
-        duty=duty,
-    )
+    return leaver.holding(OWNERSHIP, one.native_id, one.name, sole=sole, restore={"path": one.path})
+
+
+def _trusted(leaver: Leaver, one: Owned, links: Sequence[Object]) -> list[Holding]:
+    """Federated credentials have no date, so nothing tells whether somebody has looked at them.
+
+    They are seen as long as the person owns the application; that the task was done is said by
+    whoever does it.
+    """
+    return [
+        leaver.holding(
+            SECRET,
+            f"{one.path}{_FEDERATION}{text(link, 'id')}",
+            f"federated credential {text(link, 'name')} of {one.name}",
+            duty=_FEDERATED.format(path=one.path, id=text(link, "id")),
+        )
+        for link in links
+    ]
 
 
 def _others(leaver: Leaver, owners: Sequence[Object]) -> list[str]:
@@ -295,6 +303,11 @@ def _revoke_owned(leaver: Leaver, holdings: Sequence[Holding]) -> Sequence[Effec
 def _look_changed(leaver: Leaver, holding: Holding) -> Look:
     """A secret is changed by people; whether it was is all that is looked up."""
     path, _, key = holding.native_id.rpartition(":")
+    if _FEDERATION in holding.native_id:
+        path = path.removesuffix(_FEDERATION.rstrip(":"))
+        links = listed(leaver.graph, _federated_of(leaver, path))
+        there = any(text(link, "id") == key for link in links)
+        return Look(not there, {"there": there}, refuse=holding.duty if there else "")
     row = found(leaver.graph, _keys_of(leaver, path)) or {}
     left = [one for name in _KEYS for one in parts(row, name) if text(one, "keyId") == key]
     return Look(not left, {"there": len(left)}, refuse=holding.duty if left else "")
