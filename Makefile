@@ -49,10 +49,11 @@ LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --g
   --no-emit-index-url --no-annotate --no-header --custom-compile-command "make lock"
 lock: $(VENV)/.dev  ## resolve every version again and write requirements/*.lock; UPGRADE=1 takes new ones
 	$(PIP) install "uv>=0.9"
-	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --output-file requirements/base.lock
-	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --extra entra --output-file requirements/demo.lock
 	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --extra entra --group test --group lint \
 	  --group build --output-file requirements/dev.lock
+	$(LOCK) --constraint requirements/dev.lock pyproject.toml --output-file requirements/base.lock
+	$(LOCK) --constraint requirements/dev.lock pyproject.toml --extra entra \
+	  --output-file requirements/demo.lock
 
 clean:  ## remove everything that was built, the virtual environment too
 	rm -rf $(VENV) $(OUT) build demo-out .mypy_cache .ruff_cache .pytest_cache .hypothesis \
@@ -63,7 +64,7 @@ clean:  ## remove everything that was built, the virtual environment too
 
 dev: $(VENV)/.dev
 
-peers:
+peers: $(VENV)/.dev
 	@bash tests/support/install_peers.sh
 
 $(VENV)/bin/python:

@@ -14,7 +14,6 @@ from pydantic import TypeAdapter
 
 from connectors.contract import Credential, Holding, HoldingState, Reading
 from reconcile.facts import Step, SurveyFacts
-from reconcile.store.account_rows import load_accounts as load_accounts  # noqa: PLC0414 - moved
 from reconcile.store.instants import epoch, epoch_or_none, instant
 from reconcile.store.schema import effects, holdings, surveys
 

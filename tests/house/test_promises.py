@@ -94,12 +94,14 @@ def test_scripts_are_well_formed(path: str) -> None:
 def test_the_locks_hold_everything_with_hashes() -> None:
     """Each dependency is pinned, each pin has a hash, demo and tests run the same versions."""
     groups = PROJECT["dependency-groups"]
-    base, dev = locked("base.lock"), locked("dev.lock")
+    base, demo, dev = locked("base.lock"), locked("demo.lock"), locked("dev.lock")
+    extras = PROJECT["project"]["optional-dependencies"]
 
     assert names(PROJECT["project"]["dependencies"]) - set(base) == set()
+    assert names([line for extra in extras.values() for line in extra]) - set(demo) == set()
     assert names([line for group in groups.values() for line in group]) - set(dev) == set()
-    assert base.items() <= dev.items()
-    for name in ("base.lock", "dev.lock"):
+    assert base.items() <= demo.items() <= dev.items()
+    for name in ("base.lock", "demo.lock", "dev.lock", "canaille.lock"):
         text = (ROOT / "requirements" / name).read_text(encoding="utf-8")
         entries = text.replace("\\\n", " ").splitlines()
         assert [line for line in entries if "==" in line and "--hash=sha256:" not in line] == []

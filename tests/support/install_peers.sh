@@ -95,6 +95,7 @@ install_npm_package() {
 
 install_system_packages
 install_npm_package
+bash "$(dirname "$0")/install_canaille.sh" || left_out+=(canaille)
 
 if ((${#left_out[@]})); then
   echo "left out, tests that need them will say so: ${left_out[*]}" >&2
