@@ -19,10 +19,10 @@ from reconcile.facts import OperationState, Step
 from reconcile.plan import Decision, decide, plan_hash
 from reconcile.policy_book import policy_of
 from reconcile.sealing import KeyDestroyed
+from reconcile.store.account_rows import load_accounts
 from reconcile.store.case_file import CaseFile, open_file, touch
 from reconcile.store.fact_rows import load_facts, with_room
 from reconcile.store.guard_rows import BRAKE, lock, take_slots
-from reconcile.store.account_rows import load_accounts
 from reconcile.store.operation_rows import (
     OperationKey,
     carry,
