@@ -48,6 +48,8 @@ STAGES: Final[dict[Step, Stage]] = {Step(stage.value): stage for stage in Stage}
 _NOT_BY_A_GUESS: Final = frozenset({Step.TRANSFER, Step.REVOKE, Step.DESTROY})
 """What waits until a person has said which of several accounts are theirs; contain does not."""
 
+_VERIFIES: Final = frozenset({Step.VERIFY_FIRST, Step.VERIFY_SECOND})
+
 _AFTER_CLOSING: Final = frozenset({Step.DESTROY, Step.RESTORE, Step.CONFIRM})
 """What may still run in a closed case: its dated obligation, an undo, and asking HR before both."""
 
@@ -88,6 +90,8 @@ def _reasons(operation: OperationFacts, facts: CaseFacts, now: datetime) -> Iter
     if operation.step in WRITES:
         yield from _write_reasons(operation.step, system, facts)
     yield from _order_reasons(operation, system, facts, now)
+    if operation.step in _VERIFIES:
+        yield from _duty_reasons(system, facts)
     yield from _time_reasons(operation, system, facts, now)
     if operation.step in {Step.REVOKE, Step.DESTROY}:
         yield from _irreversible_reasons(facts, now)
@@ -144,6 +148,17 @@ def _order_reasons(
             yield shut(f"{step} is not done")
         elif now < deadline:
             yield shut(f"{step} must come first in this system", deadline)
+
+
+def _duty_reasons(system: SystemFacts, facts: CaseFacts) -> Iterator[Gate]:
+    """What people still have to do here would be found again and again, and prove nothing."""
+    open_duties = sum(
+        question.kind is QuestionKind.DUTY and question.system == system.name
+        for question in facts.questions
+        if not question.answer
+    )
+    if open_duties:
+        yield shut(f"{open_duties} task(s) of people are open in this system")
 
 
 def _patience(step: Step, earlier: Step, system: SystemFacts, facts: CaseFacts) -> datetime | None:

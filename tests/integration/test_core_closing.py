@@ -330,3 +330,20 @@ def test_destroy_waits_for_its_date_and_two_people(core: Scenario) -> None:
     assert core.world.state(leaver) == {}
     view = core.desk.case(case_id)
     assert (view.summary.state, steps(core, case_id)["destroy"]) == (CaseState.CLOSED, "done")
+
+
+def test_verification_waits_for_the_tasks_of_people(core: Scenario) -> None:
+    """A task that is open for weeks fails no read and asks no dead letter; its answer goes on."""
+    hire(core.world)
+    case_id = core.receive()
+    core.settle(until=core.clock() + timedelta(minutes=10))
+    core.answer_all(case_id, confirm_termination="ends")
+    core.settle(until=core.clock() + timedelta(days=20))
+    view = core.desk.case(case_id)
+    assert "duty" in {q.kind for q in view.questions if not q.answer}
+    assert "dead_letter" not in {q.kind for q in view.questions}
+    verify = next(o for o in view.operations if o.step == "verify_first")
+    assert (verify.state, verify.tries) == ("todo", 0)
+    core.answer_all(case_id, duty="done")
+    core.settle(until=core.clock() + HOURS)
+    assert core.desk.case(case_id).summary.state is CaseState.CLOSED
