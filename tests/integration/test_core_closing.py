@@ -334,7 +334,8 @@ def test_destroy_waits_for_its_date_and_two_people(core: Scenario) -> None:
 
 def test_verification_waits_for_the_tasks_of_people(core: Scenario) -> None:
     """A task that is open for weeks fails no read and asks no dead letter; its answer goes on."""
-    hire(core.world)
+    leaver, _ = hire(core.world)
+    laptop = core.world.give(leaver, Kind("asset.laptop"))
     case_id = core.receive()
     core.settle(until=core.clock() + timedelta(minutes=10))
     core.answer_all(case_id, confirm_termination="ends")
@@ -344,6 +345,7 @@ def test_verification_waits_for_the_tasks_of_people(core: Scenario) -> None:
     assert "dead_letter" not in {q.kind for q in view.questions}
     verify = next(o for o in view.operations if o.step == "verify_first")
     assert (verify.state, verify.tries) == ("todo", 0)
+    core.world.take(leaver, Kind("asset.laptop"), laptop)
     core.answer_all(case_id, duty="done")
     core.settle(until=core.clock() + HOURS)
     assert core.desk.case(case_id).summary.state is CaseState.CLOSED
