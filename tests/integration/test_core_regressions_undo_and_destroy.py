@@ -207,3 +207,25 @@ def test_an_undo_gives_back_only_what_this_case_took(core: Scenario) -> None:
     core.settle(until=core.clock() + HOUR)
     assert "grant.group|g-dev" in core.world.state(leaver)
     assert "grant.role|root-role" not in core.world.state(leaver)
+
+
+def test_an_undo_ends_although_what_the_card_named_does_not_come_back(core: Scenario) -> None:
+    """Law 9: a session that ended stays ended; the undo says so and is done, and asks nobody."""
+    leaver, _ = hire(core.world)
+    core.world.give(leaver, Kind("session"))
+    before = core.world.state(leaver)
+    case_id = core.receive()
+    core.settle(until=core.clock() + MINUTE)
+    assert core.account_state(leaver) == "contained"
+    core.receive(Action.RESCINDED)
+    core.settle(until=core.clock() + MINUTE)
+    core.answer_all(case_id, undo="restore")
+    core.settle(until=core.clock() + HOUR)
+
+    after = core.world.state(leaver)
+    lost = {name for name in before if after.get(name) != before[name]}
+    restore = next(o for o in core.desk.case(case_id).operations if o.step == "restore")
+    said = [r.control for r in core.desk.records(case_id) if r.type == "system.restored"]
+    assert {name.split("|")[0] for name in lost} == {"session"}
+    assert (restore.state, core.open_questions(case_id)) == ("done", [])
+    assert (said[-1]["not_back"], len(said[-1]["refused"])) == ([], 1)
