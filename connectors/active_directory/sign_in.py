@@ -3,6 +3,10 @@
 Account, password and tickets are one bundle: disable first, in one request with all that goes
 along, then two resets with passwords that nobody knows, because the one before the last is still
 taken for a while. Codes of the answers decide nothing; the re-read does (Law 1).
+
+A disabled account says nothing of its password, and no attribute says how often it was reset. So
+the expiry is put on the very moment of the second reset, which is over: only an account that shows
+both alike is scrambled, for every later reader, and any further reset shows (Law 6).
 """
 
 from __future__ import annotations
@@ -43,6 +47,7 @@ STATE: Final = (
 NOT_RESTORABLE: Final = (
     "a scrambled password does not come back: give the person a new one and have them change it"
 )
+_UNMARKED: Final = "reset twice; accountExpires, which says so from then on, may not be written"
 _RESETS: Final = 2
 _RANDOM_BYTES: Final = 40
 _DISABLED_ANSWER: Final = "533"
@@ -67,6 +72,17 @@ class SignIn:
         disabled = self.flags is not None and self.flags & Flag.DISABLED
         return HoldingState.CONTAINED if disabled else HoldingState.LIVE
 
+    @property
+    def password(self) -> HoldingState:
+        """Contained only when both resets are seen to be done, and nobody has set one since."""
+        return self.state if self.scrambled else HoldingState.LIVE
+
+    @property
+    def scrambled(self) -> bool:
+        """Whether the account expired at the very moment its password was last set."""
+        last = self.entry.values(_LAST_SET)
+        return last == self.entry.values(EXPIRES) and instant(self.entry.text(EXPIRES)) is not None
+
 
 def holdings(domain: Domain, person: Person, entry: Entry) -> list[Holding]:
     """Report the account, its password and, until the last one has run out, its tickets."""
@@ -78,15 +94,17 @@ def holdings(domain: Domain, person: Person, entry: Entry) -> list[Holding]:
     def one(kind_word: str, native: str, label: str, restore: Mapping[str, Json]) -> Holding:
         lives = {PASSWORD: settings.old_password_life, KERBEROS: settings.kerberos_ticket_life}
         life = lives.get(kind(kind_word), settings.kerberos_ticket_life)
+        state = current.password if kind(kind_word) == PASSWORD else current.state
+        ends = since + life if since and state is HoldingState.CONTAINED else None
         return Holding(
             account_id=person.account.native_id,
             kind=kind(kind_word),
             native_id=native,
             label=label,
-            state=current.state,
+            state=state,
             restore=restore if domain.images else {},
             last_used=instant(entry.text("lastLogonTimestamp")),
-            residual_until=since + life if since else None,
+            residual_until=ends,
         )
 
     word = person.account.kind.value
@@ -108,9 +126,10 @@ def contain(
     if before is None:
         return [Effect(one.key, Outcome.ALREADY, {"object": "absent"}) for one in given]
     lock = any(one.kind != PASSWORD for one in given)
-    scramble = any(one.kind == PASSWORD and not _scrambled(before, one) for one in given)
+    live = before.password is not HoldingState.CONTAINED
+    scramble = live and any(one.kind == PASSWORD for one in given)
     wrote = lock and _disable(domain, account, before)
-    last = _scramble(domain, account, random) if scramble else ""
+    last, why = _scramble(domain, account, random) if scramble else ("", "")
     after = _current(domain, account)
     if after is None:
         raise Transient("contain: the object vanished while it was changed")
@@ -119,7 +138,14 @@ def contain(
     proof = _prove(domain, after, last) if last else {}
     left = _left(domain, after) if lock else ""
     return [
-        _contained(one, after, proof, left, done=scramble if one.kind == PASSWORD else wrote)
+        _reset(one, after, proof, why, done=scramble)
+        if one.kind == PASSWORD
+        else Effect(
+            one.key,
+            Outcome.DONE if wrote else Outcome.ALREADY,
+            {**_readable(after), **proof},
+            why=left,
+        )
         for one in given
     ]
 
@@ -196,7 +222,7 @@ def _disabling(domain: Domain, current: SignIn) -> list[Change]:
     if current.flags is None or contained(flags) != flags:
         changes.append(_replace(UAC, str(contained(flags))))
     expires = instant(entry.text(EXPIRES))
-    if expires is None or expires > domain.clock():
+    if not current.scrambled and (expires is None or expires > domain.clock()):
         changes.append(_replace(EXPIRES, str(filetime(domain.clock()))))
     if entry.text(_DIAL_IN).upper() == "TRUE":
         changes.append(_replace(_DIAL_IN, "FALSE"))
@@ -211,26 +237,35 @@ def _replace(attribute: str, text: str) -> Change:
     return Change(Edit.REPLACE, attribute, (text.encode(),))
 
 
-def _scramble(domain: Domain, account: Account, random: RandomBytes) -> str:
-    """Reset twice and see the time of the last change move twice. Returns the last password."""
+def _scramble(domain: Domain, account: Account, random: RandomBytes) -> tuple[str, str]:
+    """Reset twice; then put the expiry on the moment of the second one.
+
+    Returns the last password and what to say where it is not seen to be scrambled. What an access
+    rule of this one object forbids is told, and keeps nothing else of the bundle waiting.
+    """
     last = ""
-    for _ in range(_RESETS):
-        before = domain.account_entry(account, [_LAST_SET])
-        last = "Aa1-" + base64.urlsafe_b64encode(random(_RANDOM_BYTES)).decode("ascii")
-        domain.modify(account.native_id, [Change(Edit.REPLACE, "unicodePwd", (password(last),))])
-        after = domain.account_entry(account, [_LAST_SET])
-        if after is None or before is None:
-            raise Transient("contain: the object vanished while it was changed")
-        if after.values(_LAST_SET) == before.values(_LAST_SET):
-            raise silent("contain")
-    return last
+    try:
+        for _ in range(_RESETS):
+            new = "Aa1-" + base64.urlsafe_b64encode(random(_RANDOM_BYTES)).decode("ascii")
+            moment = _set_password(domain, account, new)
+            last = new
+    except (Refused, Unauthorised) as error:
+        return last, str(error)
+    with contextlib.suppress(Unauthorised):
+        domain.attempt(account.native_id, [Change(Edit.REPLACE, EXPIRES, moment)])
+    return last, _UNMARKED
 
 
-def _scrambled(current: SignIn, holding: Holding) -> bool:
-    """The account is disabled and the password is not the one whose time was stored."""
-    stored = unpack(holding.restore, _LAST_SET)
-    moved = bool(stored) and stored != current.entry.values(_LAST_SET)
-    return moved and current.state is HoldingState.CONTAINED
+def _set_password(domain: Domain, account: Account, new: str) -> tuple[bytes, ...]:
+    """Reset and see the time of the last change move; returns that time as the domain has it."""
+    before = domain.account_entry(account, [_LAST_SET])
+    domain.modify(account.native_id, [Change(Edit.REPLACE, "unicodePwd", (password(new),))])
+    after = domain.account_entry(account, [_LAST_SET])
+    if after is None or before is None:
+        raise Transient("contain: the object vanished while it was changed")
+    if after.values(_LAST_SET) == before.values(_LAST_SET):
+        raise silent("contain")
+    return after.values(_LAST_SET)
 
 
 def _prove(domain: Domain, after: SignIn, last: str) -> dict[str, Json]:
@@ -247,14 +282,17 @@ def _left(domain: Domain, after: SignIn) -> str:
     return f"disabled, but not all is changed in: {', '.join(names)}" if names else ""
 
 
-def _contained(
-    holding: Holding, after: SignIn, proof: dict[str, Json], left: str, *, done: bool
+def _reset(
+    holding: Holding, after: SignIn, proof: dict[str, Json], why: str, *, done: bool
 ) -> Effect:
+    """What became of the password: ``why`` counts where the re-read does not show it scrambled."""
     read_back = {**_readable(after), **proof}
-    outcome = Outcome.DONE if done else Outcome.ALREADY
-    if holding.kind == PASSWORD:
-        return Effect(holding.key, outcome, read_back, lost=NOT_RESTORABLE)
-    return Effect(holding.key, outcome, read_back, why=left)
+    if not done:
+        return Effect(holding.key, Outcome.ALREADY, read_back, lost=NOT_RESTORABLE)
+    if not after.scrambled:
+        lost = NOT_RESTORABLE if proof or why == _UNMARKED else ""
+        return Effect(holding.key, Outcome.REFUSED, read_back, why=why, lost=lost)
+    return Effect(holding.key, Outcome.DONE, read_back, lost=NOT_RESTORABLE)
 
 
 def _restored(holding: Holding, after: SignIn, *, wrote: bool) -> Effect:
