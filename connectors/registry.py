@@ -24,6 +24,7 @@ ENTRY_POINT_GROUP: Final = "deprovisioner.connectors"
 _ROOMS: Final[dict[str, str]] = {
     "entra": "connectors.entra",
     "active-directory": "connectors.active_directory",
+    "gitlab": "connectors.gitlab",
     "ldap": "connectors.ldap",
     "memory": "connectors.memory",
     "scim": "connectors.scim",

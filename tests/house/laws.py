@@ -34,6 +34,7 @@ MAY_READ_CLOCK_AND_CHANCE = frozenset(
         # A password that nobody must ever know, and a file name that nobody must ever guess.
         "connectors.active_directory.connector:os.urandom",
         "connectors.entra.connector:os.urandom",
+        "connectors.gitlab.connector:os.urandom",
         "connectors.ldap.connector:os.urandom",
         "connectors.ldap.rights:secrets.*",  # values that nobody has, for probes of rights
         "connectors.ldap.sign_in:secrets.token_urlsafe",
