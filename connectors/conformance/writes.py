@@ -209,6 +209,8 @@ def transferred_is_seen_by_the_verifier(rig: Rig) -> None:
         settle(rig, opening.card, effects)
         seen = survey(rig, Credential.VERIFY, successor)
         held = {(holding.kind, holding.native_id) for holding in seen.items}
+        mine = survey(rig, Credential.VERIFY, opening.account)
+        held |= {(h.kind, h.native_id) for h in mine.items if successor.native_id in h.handed_to}
         missing = [item for item in chosen if (item.kind, item.native_id) not in held]
         expect(not missing, f"the successor does not hold: {kinds_of(missing)}")
         again = [transfer(opening.account, [item], successor)[0].outcome for item in chosen]

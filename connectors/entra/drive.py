@@ -47,12 +47,6 @@ _LINKS_DUTY: Final = (
     "In the SharePoint admin centre, or with the sharing report of this person's OneDrive: remove "
     "the links that people outside may follow. They outlive the account."
 )
-_NOT_SEEN: Final = "no survey of the successor's shows a drive that was shared with them"
-_GIVE_ACCESS: Final = (
-    "Give the successor access to the OneDrive of this person before its account is deleted: in "
-    "the Microsoft 365 admin centre (user, OneDrive, create link to files), or Set-SPOUser -Site "
-    "<address of the OneDrive> -LoginName <successor> -IsSiteCollectionAdmin $true."
-)
 _RETENTION: Final = (
     "After the account is deleted its OneDrive stays for the retention time of the tenant (30 days "
     "unless set otherwise). Without a licence it becomes read-only on day 60 and is archived on "
@@ -276,10 +270,10 @@ def _content(leaver: Leaver, drive: str, row: Object) -> Iterator[bytes]:
 
 
 def _card(settings: Settings) -> RowCard:
-    # Stage.TRANSFER takes the gap's place when the core reads Holding.handed_to: until then the
-    # hand-over would never be seen to be done, and the case would never close.
     drive = Support(
-        DRIVE, frozenset({Stage.PRESERVE}), rights=("Files.ReadWrite.All", "User.Read.All")
+        DRIVE,
+        frozenset({Stage.PRESERVE, Stage.TRANSFER}),
+        rights=("Files.ReadWrite.All", "User.Read.All"),
     )
     link = Support(
         LINK,
@@ -287,13 +281,9 @@ def _card(settings: Settings) -> RowCard:
         rights=("Files.ReadWrite.All",),
         not_restorable=_NEW_ADDRESS,
     )
-    gaps = [Gap(DRIVE, _NOT_SEEN, _GIVE_ACCESS)]
-    if not settings.read_sharing_links:
-        gaps.append(
-            Gap(LINK, "sharing links are not read (read_sharing_links is off)", _LINKS_DUTY)
-        )
-    used = settings.has(Feature.ONEDRIVE)
-    return RowCard((drive, link), tuple(gaps) if used else (), (_RETENTION, _NOTEBOOKS))
+    unread = Gap(LINK, "sharing links are not read (read_sharing_links is off)", _LINKS_DUTY)
+    blind = settings.has(Feature.ONEDRIVE) and not settings.read_sharing_links
+    return RowCard((drive, link), (unread,) if blind else (), (_RETENTION, _NOTEBOOKS))
 
 
 ROW: Final = Row(

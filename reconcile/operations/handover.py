@@ -53,7 +53,8 @@ def transfer(run: Run) -> Finished | Again | Closing:
     def reached(state: HoldingState, seen: Holding | None) -> bool:
         if seen is None or state is HoldingState.GONE:
             return True
-        return not seen.sole and (seen.kind, seen.native_id) in theirs
+        shown = successor.native_id in seen.handed_to or (seen.kind, seen.native_id) in theirs
+        return not seen.sole and shown
 
     def wanted(rule: Disposition, _holding: Holding) -> bool:
         return rule.transfer in {Transfer.REQUIRED, Transfer.OPTIONAL}
