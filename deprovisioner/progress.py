@@ -46,6 +46,9 @@ _STATES: Final = {"todo": ("· waits", "yellow"), "done": ("✓ done", "green"),
                   "failed": ("✗ gave up", "red"), "works": ("▸ works", "cyan")}  # fmt: skip
 _LAST: Final = len(STEPS)
 _BAR: Final = 30
+_LONGEST_LINE: Final = 110
+_NARROWEST: Final = 10
+"""Columns of the word that a line begins with, where no system's name is longer."""
 
 
 def picture(view: CaseView, now: datetime) -> RenderableType:
@@ -147,6 +150,11 @@ def counted(counts: Mapping[str, int]) -> str:
     return ", ".join([*known, *other])
 
 
+def shortened(words: str) -> str:
+    """The beginning of a long text, for one line; the whole is in the case and in the report."""
+    return words if len(words) <= _LONGEST_LINE else f"{words[: _LONGEST_LINE - 1].rstrip()}…"
+
+
 def _question(question: QuestionView) -> Text:
     text = Text(f"? {question.words}", style="bold yellow")
     where = f"  [{question.system}] " if question.system else "  "
@@ -166,11 +174,13 @@ class Teller:
 
     def news(self, view: CaseView) -> Iterator[str]:
         """Lines about what changed."""
+        longest = max((len(operation.system) for operation in view.operations), default=0)
+        width = max(longest + 1, _NARROWEST)
         if view.summary.state.value != self._state:
             self._state = view.summary.state.value
-            yield f"case      {self._state} ({view.summary.percent} %)"
+            yield f"{'case':<{width}}{self._state} ({view.summary.percent} %)"
         for operation in view.operations:
-            line = self._operation(operation)
+            line = self._operation(operation, width)
             if self._operations.get(operation.seq) != line:
                 self._operations[operation.seq] = line
                 yield line
@@ -179,16 +189,18 @@ class Teller:
                 self._questions[question.id] = question.answer
                 by = f" by {question.answered_by}" if question.answered_by else ""
                 said = f"answered '{question.answer}'{by}" if question.answer else "asked"
-                yield f"question  {said}: {question.words}"
+                yield f"{'question':<{width}}{said}: {shortened(question.words)}"
         for hold in view.holds:
             if (hold.id, hold.released) not in self._holds:
                 self._holds.add((hold.id, hold.released))
-                yield f"hold      {'released' if hold.released else 'placed'}: {hold.reason}"
+                placed = "released" if hold.released else "placed"
+                yield f"{'hold':<{width}}{placed}: {hold.reason}"
 
-    def _operation(self, operation: OperationView) -> str:
+    def _operation(self, operation: OperationView, width: int) -> str:
         word = STEPS.get(operation.step, operation.step)
         held = counted(operation.counts)
         state = _STATES.get(_state(operation), (operation.state, ""))[0].partition(" ")[2]
         rest = f": {held}" if held else ""
-        error = f" ({operation.error})" if operation.failures and operation.error else ""
-        return f"{operation.system:<10}{word} {state or operation.state}{rest}{error}"
+        failed = operation.failures and operation.error
+        error = f" ({shortened(operation.error)})" if failed else ""
+        return f"{operation.system:<{width}}{word} {state or operation.state}{rest}{error}"

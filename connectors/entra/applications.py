@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from typing import Final
 
@@ -30,7 +29,6 @@ CONSENT: Final = kind("grant.consent")
 APP_ROLE: Final = kind("grant.app_role")
 OWNERSHIP: Final = kind("ownership.application")
 SECRET: Final = kind("secret_known")
-_PATIENCE: Final = timedelta(hours=1)
 _SECRETS_FIRST: Final = "the secrets that its owner may know are changed first"
 _NOBODY_ELSE: Final = "Make somebody who stays owner of it: nobody else owns it."
 _COLLECTIONS: Final = {"application": "applications", "servicePrincipal": "servicePrincipals"}
@@ -321,7 +319,7 @@ def _look_disowned(leaver: Leaver, holding: Holding) -> Look:
         return Look(reached=False, read_back=shown, refuse=_NOBODY_ELSE)
     keys = leaver.graph.get(_keys_of(leaver, holding.native_id)) if mine else {}
     if _secrets(leaver, Owned(holding.native_id, ""), keys):
-        until = leaver.now() + _PATIENCE
+        until = leaver.now() + leaver.settings.patience
         return Look(reached=False, read_back=shown, wait=(_SECRETS_FIRST, until))
     path = f"/{holding.native_id}/owners/{segment(leaver.id)}/$ref"
     return Look(not mine, shown, lambda: [leaver.graph.raw("DELETE", path)])

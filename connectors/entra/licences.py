@@ -9,7 +9,7 @@ membership is gone and the licence is not.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Final
 
@@ -35,7 +35,6 @@ from connectors.faults import Fault, Missing
 
 LICENCE: Final = kind("grant.licence")
 _PLAN: Final = "EXCHANGE"
-_PATIENCE: Final = timedelta(hours=1)
 _CONVERT_FIRST: Final = "the mailbox is converted to a shared one first"
 
 
@@ -92,7 +91,7 @@ def _look_gone(leaver: Leaver, holding: Holding) -> Look:
 
 def convert_first(leaver: Leaver) -> tuple[str, datetime]:
     """Say why a licence, or the group that gives it, waits, and when to look again."""
-    return _CONVERT_FIRST, leaver.now() + _PATIENCE
+    return _CONVERT_FIRST, leaver.now() + leaver.settings.patience
 
 
 def keeps_a_mailbox(leaver: Leaver, sku: str) -> bool:

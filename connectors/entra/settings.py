@@ -87,6 +87,7 @@ class Settings(_Model):
     the default life of every other token.
     ``sync_cycle``: of Entra Connect; a block is believed after two of them.
     ``lag``: after which a replica that still answers the old state is asked again.
+    ``patience``: after which what waits for a person's work in the tenant is looked at again.
     ``keep_mailbox``: what must be seen of the mailbox before its licence goes.
     ``auto_reply``: what the mailbox answers from then on; empty leaves the answering to people.
     ``read_sharing_links``: list every shared file of the drive, which reads the whole drive.
@@ -109,6 +110,7 @@ class Settings(_Model):
     access_token_life: timedelta = timedelta(hours=28)
     sync_cycle: timedelta = timedelta(minutes=30)
     lag: timedelta = timedelta(minutes=2)
+    patience: timedelta = timedelta(hours=1)
     keep_mailbox: KeepMailbox = KeepMailbox.SHARED
     auto_reply: str = Field(default="", max_length=2000)
     read_sharing_links: bool = True

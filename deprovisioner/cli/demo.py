@@ -30,7 +30,8 @@ def demo(
 ) -> Exit:
     """Run one termination in a pretend company of 300 people, from a signed HR event to 100 %.
 
-    Starts a directory, an HR system and the daemon on loopback, in a temporary folder. Leaves
+    Starts a directory, an Active Directory domain, an Entra tenant (where the extra `entra` is
+    installed), an HR system and the daemon on loopback, in a temporary folder. Leaves
     summary.json, report.html, bundle.zip, policy.yaml and daemon.log. The people who answer
     questions are scripted. Exit code 0 only when the case closed at 100 %, the bundle verified
     with the standalone verifier, and a look past the connector finds the leaver out.
@@ -57,11 +58,12 @@ def _conclusion(outcome: Outcome, screen: Console) -> None:
         f"Case {said['case_id']} is {said['state']} at {closure['percent']} % "
         f"({closure['passed']} of {closure['checks']} checks).", soft_wrap=True,
     )  # fmt: skip
-    for name, words in (("contained", "contained after"), ("closed", "closed after")):
+    by_system = ", ".join(f"{name} {took:.2f} s" for name, took in outcome.contained.items())
+    for name, words in (("contained", f" ({by_system})"), ("closed", "")):
         seconds = said["seconds"][f"accepted_to_{name}"]
         if seconds is not None:
-            screen.print(f"  {words} {seconds:.2f} s")
-    screen.print("A look into the directory, past the connector:")
+            screen.print(f"  {name} after {seconds:.2f} s{words}", soft_wrap=True)
+    screen.print("A look into every system, past the connectors:")
     for look in outcome.looks:
         mark = "ok " if look.holds else "NOT"
         screen.print(f"  {mark}  {look.what}: {look.seen}", soft_wrap=True)

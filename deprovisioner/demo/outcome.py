@@ -14,6 +14,7 @@ from typing import Any, Final
 from reconcile.views import CaseView
 
 VERIFY_SECONDS: Final = 60
+_CONTAIN: Final = "contain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,13 @@ def summary(view: CaseView, out: Path, vkey: str) -> dict[str, Any]:
         "report": str(out / "report.html"),
         "vkey": vkey,
     }
+
+
+def contained(view: CaseView) -> dict[str, float]:
+    """Seconds from the event to the end of containment, by system: the last of a second account."""
+    ends = {one.system: one.finished_at for one in view.operations if one.step == _CONTAIN}
+    opened = view.summary.opened_at
+    return {system: round((end - opened).total_seconds(), 2) for system, end in ends.items() if end}
 
 
 def _seconds(view: CaseView, what: str) -> float | None:

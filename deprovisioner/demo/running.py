@@ -9,23 +9,32 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from deprovisioner import report
 from deprovisioner.client import Client, Problem
-from deprovisioner.demo import outcome, people
+from deprovisioner.demo import looking, outcome, people
 from deprovisioner.demo.daemon_process import DaemonFailed, DaemonProcess, running_daemon
+from deprovisioner.demo.deeds import Office
+from deprovisioner.demo.duties import Duties
 from deprovisioner.demo.staging import FACTOR, Stage, set_stage
 from deprovisioner.demo.telling import Telling
-from deprovisioner.sandbox import auditor, domain_auditor
+from deprovisioner.sandbox.auditor import Look
 from deprovisioner.sandbox.human_resources import Termination
 from deprovisioner.sandbox.people import Person
-from deprovisioner.sandbox.running import DirectoryKind, DomainKind, Sandbox, new_company
+from deprovisioner.sandbox.running import (
+    DirectoryKind,
+    DomainKind,
+    Sandbox,
+    TenantKind,
+    new_company,
+)
 from deprovisioner.wiring import Origins, utc_now
 from reconcile.evidence.keys import VerifierKey
 from reconcile.evidence.verify import verify_bundle
@@ -37,6 +46,8 @@ _LOOK: Final = 0.15
 _LONGEST_FOLDER: Final = 70
 """Characters; a Unix socket's whole name may have 107 (unix(7))."""
 _ACCEPTED: Final = 202
+_CLIENT: Final = "msgraph"
+"""What the extra `entra` installs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +58,7 @@ class Options:
     out: Path = Path("demo-out")
     seed: int = 1
     domain: DomainKind = DomainKind.FAKE
+    tenant: TenantKind = TenantKind.FAKE
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +67,9 @@ class Outcome:
 
     summary: dict[str, Any]
     verdict: outcome.Verdict
-    looks: tuple[auditor.Look, ...]
+    looks: tuple[Look, ...]
+    contained: Mapping[str, float] = field(default_factory=dict)
+    """Seconds from the event to the last block, by system."""
 
     @property
     def good(self) -> bool:
@@ -74,6 +88,7 @@ def run(options: Options, telling: Telling, clock: Callable[[], datetime] = utc_
             new_company(clock, options.seed),
             kind=options.directory,
             domain=options.domain,
+            tenant=_tenant(options, telling),
             clock=clock,
         ) as sandbox,
     ):
@@ -81,9 +96,8 @@ def run(options: Options, telling: Telling, clock: Callable[[], datetime] = utc_
         policy = options.out / "policy.yaml"
         policy.write_text(stage.policy.read_text(encoding="utf-8"), encoding="utf-8")
         leaver = sandbox.company.demo_leaver()
-        named = auditor.holds_now(sandbox.directory_url, sandbox.company, leaver)
-        in_domain = _named_in_domain(sandbox, leaver)
-        telling.company(len(sandbox.company.people), leaver, (named, in_domain), policy, FACTOR)
+        telling.company(len(sandbox.company.people), leaver, looking.named(sandbox))
+        telling.waits(policy, FACTOR)
         log = options.out / "daemon.log"
         with running_daemon(stage.config, stage.settings.socket_path, log) as daemon:
             telling.daemon(daemon.process.pid, daemon.url)
@@ -92,6 +106,16 @@ def run(options: Options, telling: Telling, clock: Callable[[], datetime] = utc_
             view = _watch(stage, daemon, sandbox, telling, clock)
             _fetch(stage, view, options.out, clock())
         return _conclude(stage, view, options, sandbox)
+
+
+def _tenant(options: Options, telling: Telling) -> TenantKind:
+    """The tenant needs the connector's client, which is an extra, and the domain it follows."""
+    if options.tenant is TenantKind.NONE or options.domain is DomainKind.NONE:
+        return TenantKind.NONE
+    if find_spec(_CLIENT) is None:
+        telling.no_tenant()
+        return TenantKind.NONE
+    return options.tenant
 
 
 def _short_folder() -> str:
@@ -128,6 +152,7 @@ def _watch(
     """Look at the case until it is final; scripted people answer what it asks."""
     leaver = sandbox.company.demo_leaver()
     successor = sandbox.company.demo_successor().employment_id
+    duties = Duties(_office(sandbox, clock))
     deadline = time.monotonic() + LONGEST
     socket = stage.settings.socket_path
     with Client.over_socket(socket, stage.operator_token) as api, telling.live():
@@ -138,9 +163,16 @@ def _watch(
             telling.progress(view, clock())
             if view.summary.closed_at is not None or time.monotonic() > deadline:
                 return view
-            for question in people.answer_all(api, view, successor, leaver):
-                telling.answered(question)
+            for question, done in people.answer_all(api, view, successor, leaver, duties):
+                telling.answered(question, done)
             time.sleep(_LOOK)
+
+
+def _office(sandbox: Sandbox, clock: Callable[[], datetime]) -> Office | None:
+    if sandbox.tenant_kind is TenantKind.NONE:
+        return None
+    company, domain = sandbox.company, sandbox.domain.domain
+    return Office(sandbox.graph, domain, company.demo_leaver(), company.demo_successor(), clock)
 
 
 def _case_of(api: Client, leaver: Person) -> str:
@@ -167,17 +199,7 @@ def _conclude(stage: Stage, view: CaseView, options: Options, sandbox: Sandbox) 
     said = outcome.summary(view, options.out, stage.vkey)
     outcome.write_summary(options.out, said)
     verdict = outcome.verify(options.out / "bundle.zip", stage.vkey)
-    leaver = sandbox.company.demo_leaver()
-    looks = auditor.look(sandbox.directory_url, sandbox.company, leaver)
-    if sandbox.domain_kind is not DomainKind.NONE:
-        looks += domain_auditor.look(sandbox.domain.url, sandbox.company, leaver)
-    return Outcome(said, verdict, looks)
-
-
-def _named_in_domain(sandbox: Sandbox, leaver: Person) -> int:
-    if sandbox.domain_kind is DomainKind.NONE:
-        return 0
-    return domain_auditor.holds_now(sandbox.domain.url, sandbox.company, leaver)
+    return Outcome(said, verdict, looking.looks(sandbox), outcome.contained(view))
 
 
 def as_json(result: Outcome) -> str:

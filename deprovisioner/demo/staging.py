@@ -17,8 +17,9 @@ from deprovisioner.initialise import new_escrow, new_keys, write_secret
 from deprovisioner.sandbox.company import CANARIES, DEFAULT_POLICY, SUFFIX, UNUSED
 from deprovisioner.sandbox.forest import content
 from deprovisioner.sandbox.forest.domain import COMPANY, HOST, ROOT
+from deprovisioner.sandbox.graph import App
 from deprovisioner.sandbox.people import employment_id
-from deprovisioner.sandbox.running import DomainKind, Sandbox
+from deprovisioner.sandbox.running import DomainKind, Sandbox, TenantKind
 from deprovisioner.wiring import Origins, open_house
 from reconcile.principals import Role
 
@@ -27,6 +28,8 @@ FACTOR: Final = 0.01
 """Settle times and the gap between the two closing reads are this much of what they really are."""
 OPERATOR: Final = "Kim (scripted operator)"
 AUDITOR: Final = "Ada (scripted auditor)"
+
+BLOCKS_ADMINISTRATORS: Final = "Privileged Authentication Administrator"
 
 POLICY: Final = """\
 # The policy of the pretend company for its engineers. It extends the shipped one; only the times
@@ -69,7 +72,7 @@ systems:
 {canaries}
       # Watched attributes that this directory does not have.
       unused: [{unused}]
-{domain}hr:
+{domain}{tenant}hr:
   type: rest
   settings: {{base_url: "{hr}", token: "file:{secrets}/hr", canary: {hr_canary}}}
 vault:
@@ -110,6 +113,28 @@ _DOMAIN: Final = """\
 """
 
 
+_TENANT: Final = """\
+  entra:
+    type: entra
+    settings:
+      base_url: {url}            # loopback only; a real tenant is reached through its cloud
+      tenant: {tenant}
+      act: {{client_id: {act}, token: "file:{secrets}/tenant-act"}}
+      verify: {{client_id: {verify}, token: "file:{secrets}/tenant-verify"}}
+      canary: {{id: {canary}, employee_id: "{canary_employee_id}", group: {canary_group}}}
+      protected: [{emergency}]   # the emergency account
+      admin_logins: ["adm-{{login}}"]    # candidates only: a person decides
+      active_directory: active-directory
+      keep_mailbox: shared       # a person converts it before its licence goes
+      auto_reply: "I have left. Please write to my team."
+      access_token_life: 5s      # up to 28 h in a real tenant; these waits are real time,
+      sync_cycle: 1s             # not shortened by the factor below
+      lag: 1s
+      patience: 1s               # an hour; the people of a demo are quick
+      settle: 5s
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """What was set up. ``vkey`` was noted when the key was made, before the daemon ever ran."""
@@ -139,6 +164,11 @@ def set_stage(folder: Path, sandbox: Sandbox, token_bytes: Callable[[int], bytes
         "domain-verify": company.domain_verify.password,
     }.items():
         write_secret(secrets / name, value)
+    if sandbox.tenant_kind is not TenantKind.NONE:
+        # Who may block administrators is a choice of the operator: docs/connectors/entra.md.
+        sandbox.graph.registrations.of(App.ACTOR).directory_roles.add(BLOCKS_ADMINISTRATORS)
+        for name, app in (("tenant-act", App.ACTOR), ("tenant-verify", App.VERIFIER)):
+            write_secret(secrets / name, sandbox.graph.token(app))
     policy = folder / "policies" / "demo-engineers.yaml"
     policy.parent.mkdir()
     policy.write_text(POLICY, encoding="utf-8")
@@ -163,6 +193,7 @@ def _configuration(secrets: Path, sandbox: Sandbox) -> str:
         verify=company.verify.name,
         canaries=_canaries(CANARIES),
         domain=_domain(secrets, sandbox) if sandbox.domain_kind is not DomainKind.NONE else "",
+        tenant=_tenant(secrets, sandbox) if sandbox.tenant_kind is not TenantKind.NONE else "",
         unused=", ".join(UNUSED),
         hr=sandbox.human_resources_url,
         hr_canary=employment_id(1),
@@ -187,6 +218,22 @@ def _domain(secrets: Path, sandbox: Sandbox) -> str:
         verify=sandbox.company.domain_verify.name,
         secrets=secrets,
         canaries=_canaries(content.CANARIES),
+    )
+
+
+def _tenant(secrets: Path, sandbox: Sandbox) -> str:
+    graph = sandbox.graph
+    tenant = graph.tenant
+    return _TENANT.format(
+        url=graph.url,
+        tenant=tenant.id,
+        act=graph.registrations.of(App.ACTOR).client_id,
+        verify=graph.registrations.of(App.VERIFIER).client_id,
+        secrets=secrets,
+        canary=tenant.canary_id,
+        canary_employee_id=tenant.canary_employee_id,
+        canary_group=tenant.canary_group,
+        emergency=tenant.break_glass_id,
     )
 
 

@@ -15,12 +15,21 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from deprovisioner.progress import Teller, picture
+from deprovisioner.progress import Teller, picture, shortened
 from deprovisioner.sandbox.people import Person
 from reconcile.views import CaseView, QuestionView
 
 _SETTLE, _GAP = 5.0, 300.0
 """Seconds that a directory gets to settle and between the two closing reads, unshortened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """How many objects of each system name the leaver beside their account; None: not there."""
+
+    directory: int
+    domain: int | None = None
+    tenant: int | None = None
 
 
 @dataclass(slots=True)
@@ -38,16 +47,33 @@ class Telling:
             for line in lines:
                 self.console.print(line, soft_wrap=True)
 
-    def company(
-        self, people: int, leaver: Person, named: tuple[int, int], policy: Path, factor: float
-    ) -> None:
-        """Introduce everybody; ``named``: how many entries and domain objects name the leaver."""
+    def no_tenant(self) -> None:
+        """Say that the Entra tenant is left out, and how to have it."""
         self._say(
-            f"The pretend company: {people} people, a directory, an Active Directory domain, an HR"
-            " system, all on loopback.",
+            "Without the Entra tenant: its client is not installed (pip install"
+            " 'deprovisioner[entra]'; make demo does)."
+        )
+
+    def company(self, people: int, leaver: Person, named: Named) -> None:
+        """Introduce everybody."""
+        systems = ["a directory"]
+        holds = [f"an account, and {named.directory} other entries of the directory that name it"]
+        if named.domain is not None:
+            systems.append("an Active Directory domain")
+            holds.append(f"an account of the domain, and {named.domain} other objects there")
+        if named.tenant is not None:
+            systems.append("an Entra tenant")
+            holds.append(f"an account of the tenant, and {named.tenant} other objects there")
+        self._say(
+            f"The pretend company: {people} people, {', '.join(systems)}, an HR system, all on"
+            " loopback.",
             f"{leaver.display_name} ({leaver.employment_id}), {leaver.title} in {leaver.site.name},"
-            f" has left: an account, and {named[0]} other entries of the directory that name it,"
-            f" an account of the domain, and {named[1]} other objects there.",
+            f" has left: {', '.join(holds)}.",
+        )
+
+    def waits(self, policy: Path, factor: float) -> None:
+        """Say how much shorter than in earnest everything is waited for."""
+        self._say(
             f"Policy: {policy}. Waits are shortened {1 / factor:g} times: "
             f"settle {_SETTLE:g} s -> {_SETTLE * factor:g} s, "
             f"between the two closing reads {_GAP:g} s -> {_GAP * factor:g} s.",
@@ -79,9 +105,9 @@ class Telling:
             return
         self._say(*self._teller.news(view))
 
-    def answered(self, question: QuestionView) -> None:
-        """Say that a scripted person spoke."""
-        line = f"scripted person: has dealt with '{question.words}'"
+    def answered(self, question: QuestionView, done: str) -> None:
+        """Say what a scripted person did before they answered."""
+        line = f"scripted person: {done} - {shortened(question.words)}"
         self._answers.append(line)
         if self._live is None:
             self._say(line)

@@ -1,5 +1,6 @@
-"""The sandbox, running: start here. A directory, an Active Directory domain where one is wanted, an
-HR system and their controls on free loopback ports.
+"""The sandbox, running: start here. A directory, an HR system and their controls on free loopback
+ports; where they are wanted an Active Directory domain and an Entra tenant, which a pretend Entra
+Connect keeps in step with the domain.
 
 Called by `deprovisioner demo`, by acceptance tests and by benchmarks:
 
@@ -17,7 +18,7 @@ import tempfile
 import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -42,10 +43,12 @@ from deprovisioner.sandbox.fake_directory import (
 from deprovisioner.sandbox.forest.content import company_domain
 from deprovisioner.sandbox.forest.domain import HOST
 from deprovisioner.sandbox.forest.server import ForestServer
+from deprovisioner.sandbox.graph import GraphServer, Tenant
 from deprovisioner.sandbox.human_resources import HumanResources
 from deprovisioner.sandbox.loopback_tls import loopback_certificate
 from deprovisioner.sandbox.openldap import OpenLdap
 from deprovisioner.sandbox.sender import Sender
+from deprovisioner.sandbox.synchronisation import Synchronisation
 
 
 class DirectoryKind(StrEnum):
@@ -60,6 +63,19 @@ class DomainKind(StrEnum):
 
     NONE = "none"
     FAKE = "fake"
+
+
+class TenantKind(StrEnum):
+    """Who plays the Entra tenant."""
+
+    NONE = "none"
+    FAKE = "fake"
+
+
+HURRY = 0.01
+"""How much of its usual time the tenant takes for what it does later."""
+SYNC_CYCLE = timedelta(seconds=1)
+"""Between two synchronisations of the tenant with the domain; 30 minutes in a real company."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +96,13 @@ class Sandbox:
         *,
         kind: DirectoryKind = DirectoryKind.FAKE,
         domain: DomainKind = DomainKind.NONE,
+        tenant: TenantKind = TenantKind.NONE,
         options: DirectoryOptions = DEFAULT_OPTIONS,
         clock: Callable[[], datetime] | None = None,
     ) -> None:
         self._clock = clock or _now
         self.company = company or new_company(self._clock)
-        self.kind, self.domain_kind = kind, domain
+        self.kind, self.domain_kind, self.tenant_kind = kind, domain, tenant
         self.secrets = _new_secrets()
         self._options = options
         self._running = ExitStack()
@@ -93,6 +110,7 @@ class Sandbox:
         self._real: OpenLdap | None = None
         self._domain: ForestServer | None = None
         self._domain_certificate: Certificate | None = None
+        self._graph: GraphServer | None = None
         self.human_resources = HumanResources(
             self.company.people, self.secrets.human_resources_token
         )
@@ -117,6 +135,8 @@ class Sandbox:
             self._start_directory(starting)
             if self.domain_kind is DomainKind.FAKE:
                 self._start_domain(starting)
+            if self.tenant_kind is TenantKind.FAKE:
+                self._start_tenant(starting)
             self._control = Control(self.human_resources, self._fake, self.secrets.control_token)
             for server in (self.human_resources.server, self._control.server):
                 server.start()
@@ -148,6 +168,13 @@ class Sandbox:
         if self._domain_certificate is None:
             raise RuntimeError("no Active Directory domain is running")
         return Path(self._domain_certificate.certificate_file)
+
+    @property
+    def graph(self) -> GraphServer:
+        """The Entra tenant behind Graph; raises RuntimeError without one."""
+        if self._graph is None:
+            raise RuntimeError("no Entra tenant is running")
+        return self._graph
 
     @property
     def human_resources_url(self) -> str:
@@ -188,6 +215,18 @@ class Sandbox:
         self._domain_certificate = certificate
         self._domain.start()
         starting.callback(self._domain.stop)
+
+    def _start_tenant(self, starting: ExitStack) -> None:
+        self._graph = GraphServer(Tenant(self.company.people), clock=self._clock)
+        delays = self._graph.delays
+        for delay in fields(delays):
+            setattr(delays, delay.name, getattr(delays, delay.name) * HURRY)
+        self._graph.start()
+        starting.callback(self._graph.stop)
+        if self._domain is not None:
+            carrier = Synchronisation(self._domain.domain, self._graph, SYNC_CYCLE)
+            carrier.start()
+            starting.callback(carrier.stop)
 
     def _start_directory(self, starting: ExitStack) -> None:
         if self.kind is DirectoryKind.SLAPD:

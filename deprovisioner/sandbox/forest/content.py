@@ -32,6 +32,9 @@ LEAVERS: Final = f"OU=Leavers,{COMPANY}"
 PEOPLE: Final = f"OU=People,{COMPANY}"
 ADMINS: Final = f"OU=Admins,{COMPANY}"
 SERVICES: Final = f"OU=Services,{COMPANY}"
+SYNCED_GROUP: Final = "Domain Developers"
+SYNCED_LOGIN: Final = "domaindevelopers"
+"""A group that the cloud has too, joined by this login."""
 CANARIES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         f"CN=canary,{PEOPLE}": (
@@ -178,6 +181,7 @@ def _groups(builder: Builder, company: "Company") -> None:
     _group(builder, "Remote Access", _group_name("Platform Admins"))
     _group(builder, "Project Atlas", me, next_one)
     builder.tie(_group_name("Project Atlas"), "managedBy", me)
+    _group(builder, SYNCED_GROUP, me, next_one, login=SYNCED_LOGIN)
     _group(builder, "Unix Developers", next_one, by_login=(leaver.login[:20], successor.login))
 
 
@@ -185,10 +189,11 @@ def _group_name(words: str) -> str:
     return f"CN={words},OU=Groups,{COMPANY}"
 
 
-def _group(builder: Builder, words: str, *members: str, by_login: Sequence[str] = ()) -> None:
-    builder.put(
-        _group_name(words), "group", {"sAMAccountName": [words], "memberUid": list(by_login)}
-    )
+def _group(
+    builder: Builder, words: str, *members: str, by_login: Sequence[str] = (), login: str = ""
+) -> None:
+    values: Values = {"sAMAccountName": [login or words], "memberUid": list(by_login)}
+    builder.put(_group_name(words), "group", values)
     builder.join(_group_name(words), *members)
 
 

@@ -38,6 +38,12 @@ def number_of(sid: bytes) -> int:
     return int.from_bytes(sid[-4:], "little")
 
 
+def sid_text(sid: bytes) -> str:
+    """Write an identifier as people do: ``S-1-5-21-...``."""
+    authority = int.from_bytes(sid[2:8], "big")
+    return "-".join(map(str, ("S", sid[0], authority, *struct.unpack(f"<{sid[1]}I", sid[8:]))))
+
+
 def rule(trustee: bytes, mask: int, *, denies: bool = False, inherited: bool = False) -> bytes:
     """Pack one access control entry about a whole object."""
     kind, flags = (_DENY if denies else _ALLOW), (_INHERITED if inherited else 0)

@@ -26,6 +26,7 @@ from deprovisioner.sandbox.graph import (
     deleted,
     devices,
     drive,
+    dynamic,
     grants,
     groups,
     licences,
@@ -169,14 +170,18 @@ class GraphServer:
         self.service.under_lock(lambda: None)
         return self._world.store.view(self.clock())
 
-    def edit(self, change: Callable[[Store], object]) -> None:
+    def edit(self, change: Callable[[Store], object], author: str = "somebody else") -> None:
         """Change the state past all rules, as somebody else would (AD, a portal, a person)."""
 
         def act() -> None:
-            self._world.store.author = "somebody else"
+            self._world.store.author = author
             change(self._world.store)
 
         self.service.under_lock(act)
+
+    def evaluate_dynamic_groups(self) -> None:
+        """Let dynamic groups follow what was edited, after `delays.dynamic`."""
+        self.service.under_lock(lambda: dynamic.evaluate_later(self._world))
 
     # ----------------------------------------------------------------------------------- parts
 
