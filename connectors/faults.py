@@ -42,7 +42,16 @@ class Transient(Fault):
 
 
 class Refused(Fault):
-    """The system will not do it however often we ask; a person has to look."""
+    """The system will not do it however often we ask; a person has to look.
+
+    ``beyond``: it did what was asked, and more than that. The whole operation stops for the person,
+    whatever a re-read shows.
+    """
+
+    def __init__(self, message: str, *, code: str = "", beyond: bool = False) -> None:
+        """Say with ``beyond`` that others may be hurt already."""
+        super().__init__(message, code=code)
+        self.beyond = beyond
 
 
 class Unauthorised(Fault):

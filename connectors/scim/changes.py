@@ -27,6 +27,7 @@ ABSENT: Final[Mapping[str, Json]] = {"user": "absent"}
 _SILENT: Final = "scim:silent"
 _OTHERS: Final = "scim:others"
 _SCRAMBLED: Final = "a random password was set: issue a new one"
+_KEPT: Final = "the target took no new password; the account that the old one opens is off"
 _NEW_ID: Final = "the user's id: whoever is provisioned again gets another one"
 _DELETED: Final = (
     "the user was deleted: SCIM would make a new one under a new id; provision the person again"
@@ -48,20 +49,30 @@ class Changes:
         user = self._user()
         if user is None or user.active is False:
             return [self._effect(one, Outcome.ALREADY, user) for one in holdings]
-        scramble = self._scrambles(holdings)
-        requests = self._settings({"active": self._truth(value=False)}, user)
-        if scramble:
-            both = {"active": self._truth(value=False), "password": self._chance()}
-            # Never keep somebody signed in because a password was not liked: without it as well.
-            requests = [*self._settings(both, user), *requests]
         try:
-            request_id = self._first_taken(USERS, user, requests)
+            request_id, kept = self._switch_off(user, scramble=self._scrambles(holdings))
         except Refused as error:
             return [self._effect(one, Outcome.REFUSED, user, why=str(error)) for one in holdings]
         after = self._user()
         if after is not None and after.active is not False:
             raise self._silent("contain")
-        return [self._effect(one, Outcome.DONE, after, request_id=request_id) for one in holdings]
+        return [
+            self._effect(one, Outcome.REFUSED, after, why=_KEPT)
+            if kept and one.kind == PASSWORD
+            else self._effect(one, Outcome.DONE, after, request_id=request_id)
+            for one in holdings
+        ]
+
+    def _switch_off(self, user: Resource, *, scramble: bool) -> tuple[str, bool]:
+        """Return the request's id, and whether the password was to be scrambled and is not."""
+        off = {"active": self._truth(value=False)}
+        if scramble:
+            both = self._settings(off | {"password": self._chance()}, user)
+            try:
+                return self._first_taken(USERS, user, both), False
+            except Refused:
+                pass  # never keep somebody signed in because a password was not liked
+        return self._first_taken(USERS, user, self._settings(off, user)), scramble
 
     def reactivate(self, holdings: Sequence[Holding]) -> list[Effect]:
         """Put the switch where the pre-image has it; it is never moved anywhere else."""
@@ -237,7 +248,7 @@ class Changes:
         left = {one.native_id for one in after.elements(name)} if after else others
         if others and not others & left:
             message = f"scim: all other values of {name} went too; restore them by hand"
-            raise Refused(message, code=_OTHERS)
+            raise Refused(message, code=_OTHERS, beyond=True)
 
     # --------------------------------------------------------------------------------- deletion
     def delete(self) -> Effect:

@@ -213,6 +213,8 @@ class Change:
         try:
             effects = self.call(connector, account, ready)
         except (Refused, Missing, Malformed) as fault:
+            if isinstance(fault, Refused) and fault.beyond:
+                raise  # Law 5: nothing more is written here until a person has looked
             state = EffectState.REFUSED if isinstance(fault, Refused) else EffectState.CALLING
             why = f"{fault} {fault.code}".strip()
             rows = [EffectRow(each.key, state, why=why) for each in ready]

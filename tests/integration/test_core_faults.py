@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from connectors.contract import Kind
-from connectors.memory import Injection, Trouble
+from connectors.faults import Refused
+from connectors.memory import Injection, MemoryConnector, Trouble
 from connectors.vaults.contract import Damaged
 from reconcile.case import CaseState
 from tests.support.scenario import Scenario, hire
 
 if TYPE_CHECKING:
-    from connectors.contract import Connector, Credential
+    from collections.abc import Sequence
+
+    from connectors.contract import Account, Connector, Credential, Effect, Holding
     from connectors.vaults.contract import Receipt, Vault
 
 LATER = timedelta(hours=3)
@@ -185,3 +188,33 @@ def test_nothing_personal_is_logged(core: Scenario, capsys: pytest.CaptureFixtur
     assert "operation.ran" in told
     for word in ("Lea", "lver", "1042", "developers", "laptop"):
         assert word not in told
+
+
+class Overreaching(MemoryConnector):
+    """Takes the person out of a group, and sees that everybody else went too."""
+
+    def revoke(self, account: Account, holdings: Sequence[Holding]) -> Sequence[Effect]:
+        """Do it, and say what else has happened."""
+        effects = super().revoke(account, holdings)
+        if any(one.kind == "grant.group" for one in holdings):
+            message = "all other members went too"
+            raise Refused(message, code="test:others", beyond=True)
+        return effects
+
+
+def test_what_did_more_than_was_asked_stops_and_asks_a_person(core: Scenario) -> None:
+    """Law 5: the next group is not emptied as well, and the case closes over nobody's head."""
+    leaver, _ = hire(core.world)
+    core.world.give(leaver, Kind("grant.group"), native_id="g-ops", label="operators")
+    core.world.give(leaver, Kind("grant.group"), native_id="g-all", label="everybody")
+    core.connect_through(Overreaching)
+    case_id = core.receive()
+    core.settle(until=core.clock() + timedelta(minutes=30))
+    core.answer_all(case_id, confirm_termination="ends", duty="done")
+    core.settle(until=core.clock() + LATER)
+
+    revokes = [line for line in core.world.audit() if line.operation == "revoke"]
+    assert sum("grant.group" in line.holding_key for line in revokes) == 1
+    assert "dead_letter" in core.open_questions(case_id)
+    assert core.desk.case(case_id).summary.state is not CaseState.CLOSED
+    assert operation(core, case_id, "revoke")[2].startswith("all other members went too")

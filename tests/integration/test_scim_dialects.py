@@ -13,6 +13,7 @@ from connectors.contract import (
     Outcome,
     Stage,
     gather,
+    kind,
 )
 from connectors.faults import Refused
 from deprovisioner.sandbox.loopback_http import Answer, Call, JsonServer
@@ -114,6 +115,45 @@ def test_containing_only_the_account_leaves_the_password(odd: ScimRig, wiki: Wik
     assert "password" not in wiki.user(account.native_id)
 
 
+class KeepsPasswords:
+    """A server that turns down every request with a password in it, and takes the rest."""
+
+    def __init__(self) -> None:
+        """One user who is on."""
+        self.active = True
+        self.server = JsonServer(self.respond, "act", "verify")
+
+    def respond(self, call: Call) -> Answer:
+        """Switch off, but not together with a password."""
+        if call.path[-1] == "ServiceProviderConfig":
+            return Answer(404, {}, MEDIA_TYPE)
+        if call.method == "GET":
+            return Answer(200, {"id": "leaver", "active": self.active}, MEDIA_TYPE)
+        if "password" in repr(call.body):
+            return Answer(400, {}, MEDIA_TYPE)
+        self.active = False
+        return Answer(204, {})
+
+
+def test_a_password_that_was_kept_is_not_told_to_be_scrambled(odd: ScimRig) -> None:
+    """The account is off all the same; evidence does not say that a random password was set."""
+    product = KeepsPasswords()
+    product.server.start()
+    try:
+        with connected(odd, url=product.server.url) as connector:
+            sign_in = [
+                Holding("leaver", kind("account.person"), "leaver"),
+                Holding("leaver", kind("credential.password"), "password"),
+            ]
+            account, password = connector.contain(Account("wiki", "leaver", "leaver"), sign_in)
+    finally:
+        product.server.stop()
+
+    assert not product.active
+    assert (account.outcome, password.outcome) == (Outcome.DONE, Outcome.REFUSED)
+    assert (password.lost, bool(password.why)) == ("", True)
+
+
 class ListForm:
     """A server that ignores ``value`` on a remove: the whole group goes. Some products do."""
 
@@ -144,8 +184,9 @@ def test_a_server_that_empties_the_group_is_an_alarm_and_no_success(odd: ScimRig
     try:
         with connected(odd, url=product.server.url, members="list") as connector:
             account = Account("wiki", "leaver", "leaver")
-            with pytest.raises(Refused, match="other values of members went too"):
+            with pytest.raises(Refused, match="other values of members went too") as caught:
                 connector.revoke(account, [Holding("leaver", "grant.group", "g")])  # type: ignore[arg-type]
+            assert caught.value.beyond
     finally:
         product.server.stop()
 
