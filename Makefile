@@ -25,7 +25,7 @@ demo: $(VENV)/.base  ## one termination in a pretend company, to 100 %; DIRECTOR
 	$(RUN) -m deprovisioner demo $(if $(DIRECTORY),--directory $(DIRECTORY))
 
 test: $(VENV)/.dev peers  ## install what the tests need, run them all; PYTEST_ARGS="tests/unit -k plan"
-	$(if $(filter true 1,$(CI)),DEPROVISIONER_REQUIRE_PEERS=1 )$(RUN) -m pytest $(PYTEST_ARGS)
+	$(if $(filter true 1,$(CI)),DEPROVISIONER_REQUIRE_PEERS=1 )$(RUN) -m pytest -n 2 --dist loadscope $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev  ## ruff, formatting, and the floors of the house
 	$(RUN) -m ruff check .

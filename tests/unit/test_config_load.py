@@ -98,15 +98,16 @@ def test_connector_settings_become_the_type_of_their_room(write: Write) -> None:
         ("limits: {verified_for: 10m}", "1:1: limits.verified_for must be more than twice pace.verify_gap"),
         ("vault: {directory: v, escrow: []}", "9:23: 'escrow': at least 1 must stand here"),
         ("vault: {directory: v, escrow: [age1xxxx]}", "9:23: 'escrow': escrow key 1 is no age public key: age1 and 58 characters, as 'init' or age-keygen made it"),
-        (f"vault: {{directory: v, escrow: [{ESCROW}, {ESCROW}]}}", "9:23: 'escrow': the same escrow key stands here twice: name two people, or one"),
-        (f"vault: {{directory: {{a: b}}, escrow: [{ESCROW}]}}", "9:9: 'directory': the path of a file or folder belongs here"),
+        ("vault: {directory: v, escrow: [ESCROW, ESCROW]}", "9:23: 'escrow': the same escrow key stands here twice: name two people, or one"),
+        ("vault: {directory: {a: b}, escrow: [ESCROW]}", "9:9: 'directory': the path of a file or folder belongs here"),
         ("mode: act\nmode: observe", "10:1: 'mode' stands here twice, first in line 9; expected each word once"),
         ("mode: &x act", "9:7: an anchor 'x'; expected no anchors"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named_with_its_place(write: Write, wrong: str, said: str) -> None:
     """Each mistake is one line: line, column, what is wrong, the nearest right word."""
-    assert complaints(write(f"{LEAST}{wrong}\n")) == [said]
+    text = f"{LEAST}{wrong}\n".replace("ESCROW", ESCROW)
+    assert complaints(write(text)) == [said]
 
 
 @pytest.mark.parametrize(
