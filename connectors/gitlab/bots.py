@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from connectors.contract import Effect, Holding, Json, Stage, Support, kind
-from connectors.faults import Fault, Missing
+from connectors.faults import Fault
 from connectors.gitlab.answers import Object, instant, number, part, text
 from connectors.gitlab.rows import (
     Leaver,
@@ -64,8 +64,6 @@ def _makers(leaver: Leaver, bots: set[int]) -> tuple[dict[int, Json], tuple[str,
     makers: dict[int, Json] = {}
     gaps: tuple[str, ...] = ()
     for bot, answer in zip(order, answers, strict=True):
-        if isinstance(answer, Missing):
-            continue
         if isinstance(answer, Fault):
             gaps += seen(answer, "makers of access tokens", "an administrator")[1]
             continue

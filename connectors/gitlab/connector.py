@@ -13,6 +13,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from requests.adapters import BaseAdapter
+
 from connectors.contract import (
     Account,
     Activity,
@@ -92,14 +94,15 @@ class GitLabConnector:
         credential: Credential,
         clock: Callable[[], datetime],
         *,
+        adapter: BaseAdapter | None = None,
         rows: Sequence[Row] = ROWS,
     ) -> None:
-        """Remember the settings; no I/O. ``rows`` is for tests of the room."""
+        """Remember the settings; no I/O. ``adapter`` and ``rows`` are for tests of the room."""
         self._name = name
         self._settings = settings
         self._credential = credential
         self._rows = tuple(row for row in rows if not row.absent(settings))
-        self._gitlab = GitLab(settings, settings.token(credential), clock)
+        self._gitlab = GitLab(settings, settings.token(credential), clock, adapter)
 
     def card(self) -> Card:
         """Say what can be done with each kind."""

@@ -25,6 +25,7 @@ from connectors.contract import (
 from connectors.faults import Fault, Missing
 from connectors.gitlab import sight
 from connectors.gitlab.answers import Object, number, part, parts, text
+from connectors.gitlab.rows import seen
 from connectors.gitlab.session import GitLab, Query
 from connectors.gitlab.settings import Feature, Settings
 
@@ -114,8 +115,8 @@ def find(
     canary = replace(canary, seen=canary.seen and shown)
     mine = [one for one in _looked_at(gitlab, system, found, wanted) if one is not None]
     yield Page(tuple(mine))
-    services = tuple(_services(gitlab, system, mine))
-    yield Page(services, sight.end(gitlab, credential, canary))
+    services, gaps = _services(gitlab, system, mine)
+    yield Page(services, sight.end(gitlab, credential, canary, gaps))
 
 
 def list_accounts(gitlab: GitLab, credential: Credential, system: str) -> Iterator[Page[Account]]:
@@ -179,7 +180,7 @@ def _looked_at(
 ) -> Iterator[Account | None]:
     """Read the other addresses of each hit: the search found some of them by those."""
     order = sorted(found)
-    answers = gitlab.gather([(f"/users/{one}/emails", None) for one in order]) if order else []
+    answers = gitlab.gather([(f"/users/{one}/emails", None) for one in order])
     for key, answer in zip(order, answers, strict=True):
         if isinstance(answer, Missing):
             continue
@@ -189,14 +190,18 @@ def _looked_at(
         yield wanted.graded(_account(gitlab.settings, system, found[key], mails))
 
 
-def _services(gitlab: GitLab, system: str, mine: Sequence[Account]) -> Iterator[Account]:
+def _services(
+    gitlab: GitLab, system: str, mine: Sequence[Account]
+) -> tuple[tuple[Account, ...], tuple[str, ...]]:
     """Service accounts that one of these accounts made: for a person to say who is next."""
-    settings = gitlab.settings
-    makers = {int(one.native_id): one for one in mine}
-    if not makers or not settings.has(Feature.SERVICE_ACCOUNTS):
-        return
-    listed = [number(one, "id") for one in gitlab.every("/service_accounts")]
-    answers = gitlab.objects([(f"/users/{one}", None) for one in listed]) if listed else []
+    makers = {int(one.native_id): one.login for one in mine}
+    if not makers or not gitlab.settings.has(Feature.SERVICE_ACCOUNTS):
+        return (), ()
+    rows, gaps = seen(
+        gitlab.gather([("/service_accounts", None)])[0], "service accounts", "an administrator"
+    )
+    answers = gitlab.objects([(f"/users/{number(one, 'id')}", None) for one in rows])
+    found: list[Account] = []
     for answer in answers:
         if isinstance(answer, Missing):
             continue
@@ -204,15 +209,18 @@ def _services(gitlab: GitLab, system: str, mine: Sequence[Account]) -> Iterator[
             raise answer
         maker = part(answer, "created_by").get("id")
         if isinstance(maker, int) and maker in makers:
-            owner = Identifier(IdentityKey.OWNER, makers[maker].login)
-            account = _account(settings, system, answer, ())
-            yield replace(
-                account,
-                kind=AccountKind.SERVICE,
-                matched_by="made by the person",
-                confidence=BY_OWNER,
-                identifiers=(*account.identifiers, owner),
-            )
+            found.append(_service(_account(gitlab.settings, system, answer, ()), makers[maker]))
+    return tuple(found), gaps
+
+
+def _service(account: Account, maker: str) -> Account:
+    return replace(
+        account,
+        kind=AccountKind.SERVICE,
+        matched_by="made by the person",
+        confidence=BY_OWNER,
+        identifiers=(*account.identifiers, Identifier(IdentityKey.OWNER, maker)),
+    )
 
 
 def _members(gitlab: GitLab) -> list[Object]:

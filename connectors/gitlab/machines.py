@@ -20,7 +20,6 @@ from connectors.contract import (
     Support,
     kind,
 )
-from connectors.faults import Missing
 from connectors.gitlab.answers import Object, instant, number, part, text
 from connectors.gitlab.rows import (
     Leaver,
@@ -169,10 +168,8 @@ def _agents(leaver: Leaver) -> RowReading:
         for project, agent in rows
     ]
     found = []
-    answers = leaver.gitlab.gather(asked) if asked else []
+    answers = leaver.gitlab.gather(asked)
     for (project, agent), answer in zip(rows, answers, strict=True):
-        if isinstance(answer, Missing):
-            continue
         tokens, missing = seen(answer, "agent tokens", _MAINTAINER)
         gaps += missing
         home, key = number(project, "id"), number(agent, "id")

@@ -117,21 +117,19 @@ def is_theirs(leaver: Leaver, project: Object) -> bool:
 
 def _details(leaver: Leaver, asked: Sequence[tuple[str, int]]) -> RowReading:
     paths = [(f"{_ROOTS[name]}/{key}/members/{leaver.id}", None) for name, key in asked]
-    members = leaver.gitlab.objects(paths) if paths else []
+    members = leaver.gitlab.objects(paths)
     found: list[tuple[str, int, Object]] = []
     gaps: tuple[str, ...] = ()
     for (name, key), member in zip(asked, members, strict=True):
-        if isinstance(member, Missing):
-            continue
+        if isinstance(member, Missing) and leaver.settings.owner:
+            continue  # every place was asked, and the person is in few of them
         if isinstance(member, Fault):
             gaps += seen(member, f"members of a {name}", "an administrator")[1]
             continue
         found.append((name, key, member))
     owned = [(name, key) for name, key, member in found if _level(member) >= OWNER]
-    others = (
-        leaver.gitlab.gather([(f"{_ROOTS[name]}/{key}/members/all", None) for name, key in owned])
-        if owned
-        else []
+    others = leaver.gitlab.gather(
+        [(f"{_ROOTS[name]}/{key}/members/all", None) for name, key in owned]
     )
     sole: dict[tuple[str, int], bool] = {}
     for place, answer in zip(owned, others, strict=True):

@@ -209,16 +209,27 @@ def everywhere(
     if not places.them:
         return [], ()
     asked = [(f"{places.root}/{number(one, 'id')}{suffix}", query) for one in places.them]
+    what = f"{places.root.strip('/')}{suffix}"
     found: list[tuple[Object, Object]] = []
     gaps: tuple[str, ...] = ()
+    lost: list[Object] = []
     answers = leaver.gitlab.gather(asked, paged=paged)
     for place, answer in zip(places.them, answers, strict=True):
         if isinstance(answer, Missing):
-            continue  # deleted since it was listed, and all that lay in it with it
-        rows, missing = seen(answer, f"{places.root.strip('/')}{suffix}", right)
+            lost.append(place)
+            continue
+        rows, missing = seen(answer, what, right)
         found += [(place, row) for row in rows]
         gaps += missing
+    if _any_there(leaver, places.root, lost):
+        gaps += (f"{what} (needs {right}; or name it absent)",)
     return found, tuple(dict.fromkeys(gaps))
+
+
+def _any_there(leaver: Leaver, root: str, lost: Sequence[Object]) -> bool:
+    """Law 2: 404 is a place that was deleted since it was listed, or a list that is hidden."""
+    asked = [(f"{root}/{number(one, 'id')}", None) for one in lost]
+    return any(not isinstance(one, Missing) for one in leaver.gitlab.objects(asked))
 
 
 def place_name(place: Object) -> str:

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import gitlab
 import requests
+from requests.adapters import BaseAdapter
 from requests.auth import AuthBase
 
 from connectors.contract import Json
@@ -92,13 +93,21 @@ def origin(url: str) -> tuple[str, str]:
 class GitLab:
     """One token's session with one GitLab. Safe for threads."""
 
-    def __init__(self, settings: Settings, token: Secret, clock: Callable[[], datetime]) -> None:
-        """Remember the settings; no I/O."""
+    def __init__(
+        self,
+        settings: Settings,
+        token: Secret,
+        clock: Callable[[], datetime],
+        adapter: BaseAdapter | None = None,
+    ) -> None:
+        """Remember the settings; no I/O. ``adapter`` carries the requests, in tests of the room."""
         self.settings = settings
         self.clock = clock
         self.server_time: datetime | None = None
         """What GitLab's own clock said in the last answer."""
         self._http = _Careful(settings, token, clock)
+        if adapter is not None:
+            self._http.mount(settings.url, adapter)
         self._wire = gitlab.Gitlab(
             settings.url.rstrip("/"),
             ssl_verify=settings.ca_file or True,
@@ -226,6 +235,8 @@ class GitLab:
     def _at_once(
         self, asked: Sequence[Asked], read: Callable[[Asked], Found]
     ) -> list[Found | Fault]:
+        if not asked:
+            return []
         stop = Event()
 
         def one(what: Asked) -> Found | Fault:

@@ -18,6 +18,8 @@ import yaml
 from openapi_core import Config, OpenAPI
 from openapi_core.exceptions import OpenAPIError
 from openapi_core.testing import MockRequest, MockResponse
+from requests import PreparedRequest, Response
+from requests.adapters import HTTPAdapter
 
 REPOSITORY = Path(__file__).parent.parent.parent
 SHARED = Path(os.environ.get("DEPROVISIONER_SHARED", REPOSITORY.parent / "shared"))
@@ -42,17 +44,24 @@ def contract(name: str) -> OpenAPI:
 
 def check_request(api: OpenAPI, request: httpx.Request) -> MockRequest:
     """Raise :class:`BrokenContract` when the vendor would not understand a request."""
-    parts = urlsplit(str(request.url))
+    return check_message(api, request.method, str(request.url), request.headers, request.content)
+
+
+def check_message(
+    api: OpenAPI, method: str, url: str, headers: Mapping[str, str], body: bytes
+) -> MockRequest:
+    """Raise :class:`BrokenContract` when the vendor would not understand a request."""
+    parts = urlsplit(url)
     mirrored = MockRequest(
         f"{parts.scheme}://{parts.netloc}",
-        request.method.lower(),
+        method.lower(),
         parts.path,
         args=dict(parse_qsl(parts.query, keep_blank_values=True)),
-        headers=dict(request.headers),
-        data=request.content or None,
-        content_type=request.headers.get("content-type", _JSON),
+        headers=dict(headers),
+        data=body or None,
+        content_type=headers.get("content-type", _JSON),
     )
-    _judged(lambda: api.validate_request(mirrored), f"{request.method} {parts.path}")
+    _judged(lambda: api.validate_request(mirrored), f"{method} {parts.path}")
     return mirrored
 
 
@@ -98,6 +107,35 @@ class CheckedTransport(httpx.BaseTransport):
 
     def close(self) -> None:
         self.inner.close()
+
+
+class CheckedAdapter(HTTPAdapter):
+    """The same for clients that speak with requests: both sides are held to the document.
+
+    ``outside`` are ends of paths that the document does not have; they are only counted.
+    """
+
+    def __init__(
+        self, api: OpenAPI, outside: tuple[str, ...] = (), *, answers: bool = True
+    ) -> None:
+        super().__init__()
+        self.api, self.outside, self.answers = api, outside, answers
+        self.checked = self.unchecked = 0
+
+    def send(self, request: PreparedRequest, *given: Any, **more: Any) -> Response:  # type: ignore[override] # noqa: ANN401 - the library's own signature
+        url = str(request.url)
+        body = request.body if isinstance(request.body, bytes) else (request.body or "").encode()
+        if urlsplit(url).path.endswith(self.outside or ("\0",)):
+            self.unchecked += 1
+            return super().send(request, *given, **more)
+        mirrored = check_message(self.api, str(request.method), url, request.headers, body)
+        response = super().send(request, *given, **more)
+        if self.answers:
+            check_answer(
+                self.api, mirrored, response.status_code, response.headers, response.content
+            )
+        self.checked += 1
+        return response
 
 
 def _judged(judge: Callable[[], None], what: str) -> None:
