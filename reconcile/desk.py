@@ -63,6 +63,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+AT_ONCE: Final = timedelta(0)
 LONGEST_REASON: Final = 500
 APPROVED_AHEAD: Final = timedelta(days=7)
 """How long before its date a destroy may be approved."""
@@ -197,9 +198,10 @@ class Desk:
             case QuestionKind.DEAD_LETTER:
                 self._reopen(file, int(question.about), "a person asked to try again")
             case QuestionKind.DUTY:
-                # Law 1: what a person did is looked at like everything else.
+                # Law 1: what a person did is looked at like everything else, once it has settled.
                 steps = {Step.VERIFY_FIRST, Step.VERIFY_SECOND}
-                self._again(file, question.system, steps, "a duty was confirmed")
+                wait = self._settle(question.system)
+                self._again(file, question.system, steps, "a duty was confirmed", wait)
             case QuestionKind.NO_SUCCESSOR:
                 self._again(file, question.system, {Step.TRANSFER}, "a successor was named")
             case QuestionKind.HR_DISAGREES | QuestionKind.CONFIRM_TERMINATION if said == "active":
@@ -246,14 +248,21 @@ class Desk:
             for system in self.estate.systems:  # its login may be another one's there
                 self._again(file, system, {Step.SURVEY}, "an account was accepted")
 
-    def _again(self, file: CaseFile, system: str, steps: set[Step], why: str) -> None:
-        """Run steps of a system again, at once."""
+    def _again(
+        self, file: CaseFile, system: str, steps: set[Step], why: str, wait: timedelta = AT_ONCE
+    ) -> None:
+        """Run steps of a system again, at once or after a wait."""
         for operation in load_operations(file.connection, file.id):
             if operation.system == system and operation.step in steps:
-                self._reopen(file, operation.seq, why)
+                self._reopen(file, operation.seq, why, wait)
 
-    def _reopen(self, file: CaseFile, seq: int, why: str) -> None:
-        reopen(file.connection, file.id, seq, at=file.now, why=why)
+    def _settle(self, system: str) -> timedelta:
+        """How long after a write a system's answers may still be old ones."""
+        configured = self.estate.systems.get(system)
+        return configured.card.settle * self.estate.pace.factor if configured else AT_ONCE
+
+    def _reopen(self, file: CaseFile, seq: int, why: str, wait: timedelta = AT_ONCE) -> None:
+        reopen(file.connection, file.id, seq, at=file.now + wait, why=why)
 
     def hold(self, case_id: str, reason: str, *, principal: str) -> str:
         """Stop every write of a case. Returns the id of the hold."""

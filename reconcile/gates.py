@@ -60,6 +60,18 @@ def supports(card: Card, kind: Kind, step: Step) -> bool:
     return support is not None and STAGES.get(step) in support.stages
 
 
+_REACHES: Final = {
+    HoldingState.LIVE: (),
+    HoldingState.CONTAINED: (Step.CONTAIN, Step.REVOKE),
+    HoldingState.GONE: (Step.REVOKE, Step.TRANSFER, Step.CONTAIN),
+}
+
+
+def reachable(card: Card, kind: Kind, wanted: HoldingState) -> bool:
+    """Say whether a connector claims any step that brings such a holding where it is wanted."""
+    return any(supports(card, kind, step) for step in _REACHES[wanted])
+
+
 def shut(why: str, until: datetime | None = None) -> Gate:
     """Make a shut gate."""
     return Gate(open=False, why=why, until=until)

@@ -18,7 +18,7 @@ from policies.model import Revocation, Transfer
 from reconcile.case import CaseState
 from reconcile.closure import Closure, assess, satisfied, why_unverified
 from reconcile.facts import HR, WRITES, OperationState, QuestionKind, Step
-from reconcile.gates import Gate, gate, supports, termination_confirmed
+from reconcile.gates import Gate, gate, reachable, supports, termination_confirmed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -278,7 +278,7 @@ def _duty_of(holding: HoldingFacts, system: SystemFacts) -> str:
         return holding.duty
     if holding.disposition.must_transfer and not supports(system.card, holding.kind, Step.TRANSFER):
         return told or f"Hand over this {holding.kind} by hand: the connector cannot."
-    if not any(supports(system.card, holding.kind, step) for step in _REACHES[wanted]):
+    if not reachable(system.card, holding.kind, wanted):
         return told or f"Take away this {holding.kind} by hand: the connector cannot."
     return ""
 
@@ -286,12 +286,6 @@ def _duty_of(holding: HoldingFacts, system: SystemFacts) -> str:
 def needs_export(kind: Kind, rule: Disposition) -> bool:
     """Say whether a snapshot is not enough: data has to be in the vault."""
     return rule.preserve and kind.startswith("data.")
-
-
-_REACHES: Final = {
-    HoldingState.CONTAINED: (Step.CONTAIN, Step.REVOKE),
-    HoldingState.GONE: (Step.REVOKE, Step.TRANSFER, Step.CONTAIN),
-}
 
 
 def _dead_letter(operation: OperationFacts) -> PlannedQuestion:

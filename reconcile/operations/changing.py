@@ -12,6 +12,7 @@ from policies.dispose import Disposition, dispose
 from policies.model import Revocation
 from reconcile.closure import satisfied
 from reconcile.facts import OperationState, QuestionKind, Step
+from reconcile.gates import supports
 from reconcile.operations.run import Again, Closing, Finished, Run
 from reconcile.operations.writing import Change
 from reconcile.policy_book import policy_of
@@ -119,17 +120,22 @@ def _not_yet_safe(run: Run, file: CaseFile, rows: Sequence[HoldingRow]) -> dict[
     for row in rows:
         rule = dispose(policy, row.system, kind(row.kind), sole=row.sole, on=today)
         name = (row.system, row.key)
-        if row.number in by_hand:
-            continue
-        if rule.preserve and name not in kept:
+        told = _told(run, row) if row.number in by_hand else ()
+        if rule.preserve and name not in kept and Step.PRESERVE not in told:
             reasons[row.key] = "not preserved yet"
             again.add(Step.PRESERVE)
-        elif rule.must_transfer and name not in handed:
+        elif rule.must_transfer and name not in handed and Step.TRANSFER not in told:
             reasons[row.key] = "not handed over yet"
             again.add(Step.TRANSFER)
     for step in again:
         _run_again(run, file, step)
     return reasons
+
+
+def _told(run: Run, row: HoldingRow) -> tuple[Step, ...]:
+    """A person's word stands for what only a person could do, and for nothing else."""
+    steps = (Step.PRESERVE, Step.TRANSFER)
+    return tuple(each for each in steps if not supports(run.system.card, kind(row.kind), each))
 
 
 def _run_again(run: Run, file: CaseFile, step: Step) -> None:

@@ -24,7 +24,7 @@ from policies.dispose import dispose
 from reconcile.closure import satisfied
 from reconcile.correlate import Known, Standing
 from reconcile.facts import OperationState, QuestionKind, Step
-from reconcile.gates import supports
+from reconcile.gates import reachable, supports
 from reconcile.operations.attributing import (
     drop_moot_question,
     guard_protected,
@@ -51,9 +51,11 @@ from reconcile.store.holding_rows import (
 )
 from reconcile.store.instants import instant_or_none
 from reconcile.store.operation_rows import load_operations, reopen
+from reconcile.store.question_rows import ask_again, load_questions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
     from connectors.contract import Connector, Json
     from reconcile.correlate import Verdict
@@ -244,20 +246,46 @@ def _residue(run: Run, file: CaseFile) -> tuple[HoldingRow, ...]:
 
 
 def _not_clean(run: Run, file: CaseFile, left: Sequence[HoldingRow]) -> Again:
-    """Name what is left, run the removing steps again, and verify afresh from the beginning."""
-    ends = [instant_or_none(row.residual_until) for row in left]
-    ending = [at for at in ends if at is not None and at > file.now]
-    if len(ending) == len(left) and all(row.state is HoldingState.CONTAINED for row in left):
-        return Again("what is left ends by itself", at=max(ending), failed=False)
-    steps = {*REMOVING, Step.VERIFY_FIRST} - {run.step}
+    """Name what is left, run what can remove it again, and verify afresh from the beginning."""
+    ending = {row.number: at for row in left if (at := _ends_by_itself(row, file.now))}
+    tasks = _ask_again(run, file, [row for row in left if row.number not in ending])
+    if len(ending) == len(left):
+        return Again("what is left ends by itself", at=max(ending.values()), failed=False)
+    ours = [row for row in left if row.number not in tasks and row.number not in ending]
+    steps = ({*REMOVING, Step.VERIFY_FIRST} if ours else {Step.VERIFY_FIRST}) - {run.step}
     for operation in load_operations(file.connection, file.id):
         if operation.system == run.system_name and operation.step in steps:
             why = f"{run.step} found residue"
             reopen(file.connection, file.id, operation.seq, at=file.now, why=why)
+    if not ours:
+        _contain_the_new(run, file)  # a task that came to life is blocked like anything else
     if run.step is Step.VERIFY_SECOND:
         forget_survey(file, run.system_name, Step.VERIFY_FIRST)
     names = ", ".join(f"holding {row.number} ({row.kind})" for row in left[:20])
-    return Again(f"still there: {names}")
+    return Again(f"still there: {names}", failed=bool(ours))
+
+
+def _ends_by_itself(row: HoldingRow, now: datetime) -> datetime | None:
+    at = instant_or_none(row.residual_until)
+    return at if at and at > now and row.state is HoldingState.CONTAINED else None
+
+
+def _ask_again(run: Run, file: CaseFile, left: Sequence[HoldingRow]) -> frozenset[int]:
+    """Law 1: a task that was said to be done and is seen not to be is one again.
+
+    Returns the numbers of what is left to people here, and asked of them.
+    """
+    policy, today = policy_of(file, run.estate), file.now.date()
+    asked = {question.id for question in load_questions(file)}
+    tasks = set[int]()
+    for row in left:
+        name = f"{QuestionKind.DUTY}/{run.system_name}/{row.number}"
+        rule = dispose(policy, row.system, kind(row.kind), sole=row.sole, on=today)
+        theirs = row.duty or not reachable(run.system.card, kind(row.kind), rule.wanted)
+        if theirs and name in asked:
+            ask_again(file, name, "the holding is still there")
+            tasks.add(row.number)
+    return frozenset(tasks)
 
 
 def _record(

@@ -137,7 +137,8 @@ class Change:
             **{name: EffectRow(name, EffectState.PLANNED) for name in fresh},
             **{row.key: row for row in settled},
         }
-        reasons = self.unsafe(file, [rows[name] for name in self.results if name in seen])
+        ours = {name for name, each in seen.items() if not self._by_hand(each)}
+        reasons = self.unsafe(file, [rows[name] for name in self.results if name in ours])
         blocked = [EffectRow(name, EffectState.OPEN, why=why) for name, why in reasons.items()]
         self.blocked = frozenset(row.key for row in blocked)
         self._write(file, rows, [*settled, *blocked])
@@ -148,8 +149,14 @@ class Change:
     ) -> bool:
         if not supports(self.run.system.card, kind(row.kind), self.run.step):
             return False  # the planner has made it a duty of a person
+        if seen is not None and self._by_hand(seen):
+            return False
         rule = dispose(policy, row.system, kind(row.kind), sole=row.sole, on=file.now.date())
         return self.wants(rule, seen or row.snapshot(file))
+
+    def _by_hand(self, seen: Holding) -> bool:
+        """What the connector sees and cannot take away is asked of a person, never tried."""
+        return self.run.step is Step.REVOKE and bool(seen.duty)
 
     def _wanted_gone(self, file: CaseFile, policy: Policy, row: HoldingRow) -> bool:
         rule = dispose(policy, row.system, kind(row.kind), sole=row.sole, on=file.now.date())
@@ -173,6 +180,7 @@ class Change:
             for holding in seen.values()
             if holding.account_id == account.native_id
             if holding.key in self.results and holding.key not in self.blocked
+            if not self._by_hand(holding)
             if not self.reached(holding.state, holding)
         ]
         finished: list[EffectRow] = []
@@ -248,6 +256,16 @@ class Change:
         self.results.update({row.key: row for row in changed})
         return self._verdict(file, rows)
 
+    def _left_to_a_person(self, row: EffectRow, holding: HoldingRow | None) -> bool:
+        """Say whether a person was asked: trying again would fail until a dead letter asks twice.
+
+        What is handed over is tried once all the same: only some duties stand in its way.
+        """
+        if holding is None or not holding.duty:
+            return False
+        refused = row.state is EffectState.REFUSED and self.run.step is Step.TRANSFER
+        return refused or self.run.step is Step.REVOKE
+
     def _write(
         self, file: CaseFile, rows: Mapping[str, HoldingRow], changed: Sequence[EffectRow]
     ) -> None:
@@ -262,7 +280,8 @@ class Change:
             file.record_all(records)
 
     def _verdict(self, file: CaseFile, rows: Mapping[str, HoldingRow]) -> Finished | Again:
-        open_rows = [row for row in self.results.values() if row.state not in SETTLED]
+        left = [row for row in self.results.values() if row.state not in SETTLED]
+        open_rows = [row for row in left if not self._left_to_a_person(row, rows.get(row.key))]
         numbers = sorted(rows[row.key].number for row in open_rows if row.key in rows)
         if not open_rows:
             return Finished({"holdings": len(self.results), "blind": self.blind})
