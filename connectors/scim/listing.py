@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from connectors.faults import Malformed
+from connectors.faults import Malformed, Missing
 from connectors.scim.resources import Resource, attribute, resource
 from connectors.scim.settings import Settings
 from connectors.scim.wire import NotSupported, Service
@@ -28,6 +28,13 @@ def pages(
     while True:
         page, total = _page(service, settings, endpoint, wanted, start)
         fresh = tuple(one for one in page if one.id not in seen)
+        # Some servers count only the page they send, and send fewer than were asked for: only a
+        # look behind the last page proves the end, with a filter as well. What is found there may
+        # be an empty page that counts itself, or, by a filter, the one answer once more.
+        again = bool(wanted) and bool(page) and not fresh and total == least
+        whole = len(seen) == least and (again or (not page and total <= least))
+        if whole:
+            return
         if total < least:  # Law 2: what moved up behind us was never shown
             raise Cut("the list became shorter while it was read")
         if page and (not fresh or len({one.id for one in fresh}) != len(page)):
@@ -39,10 +46,6 @@ def pages(
             raise Cut("more came than the server says there is")
         if len(seen) > settings.max_entries:
             raise Cut("more entries than max_entries allows")
-        # Some servers count only the page they send, so a look behind the last one proves the end;
-        # spared where a filter brought less than was asked for.
-        if len(seen) == total and (not page or (wanted and len(page) < settings.page_size)):
-            return
         if not page:
             raise Cut("the list ended before all that was counted came")
         least, start = total, len(seen) + 1
@@ -58,7 +61,7 @@ def _page(
         query["filter"] = wanted
     try:
         body = service.get(endpoint, query).body
-    except NotSupported:
+    except (NotSupported, Missing):
         if start == 1:
             raise
         return (), start - 1  # some refuse to look behind the last one: then it was the last one

@@ -186,3 +186,35 @@ def test_an_answer_that_is_too_large_is_malformed() -> None:
         pytest.raises(Malformed),
     ):
         read(url, 10, max_answer_bytes=1024)
+
+
+@pytest.mark.parametrize("wanted", ["", 'members.value eq "leaver"'])
+def test_a_page_that_is_counted_as_the_whole_is_looked_behind(wanted: str) -> None:
+    """A cap of the server's own and a count of the page: the rest is not taken for absent."""
+
+    def capped(start: int, count: int) -> dict[str, Any]:
+        shown = [{"id": f"g{number}"} for number in range(5)][start - 1 :][: min(count, 2)]
+        return {"totalResults": len(shown), "Resources": shown}
+
+    with server(capped) as url, pytest.raises(Cut):
+        read(url, 100, wanted)
+
+
+@pytest.mark.parametrize("wanted", ["", 'members.value eq "leaver"'])
+def test_the_empty_page_behind_the_last_one_may_count_itself(wanted: str) -> None:
+    """What came once and whole is whole, whatever the empty page says of itself."""
+
+    def counting(start: int, _count: int) -> dict[str, Any]:
+        shown = [{"id": "g1"}, {"id": "g2"}][start - 1 :]
+        return {"totalResults": len(shown), "Resources": shown}
+
+    with server(counting) as url:
+        assert read(url, 100, wanted) == ["g1", "g2"]
+
+
+def test_a_filter_that_has_one_answer_for_every_start_is_whole() -> None:
+    """Simple products ignore startIndex where a filter finds one: its count says the same."""
+    with server(lambda _start, _count: listed("u1", total=1)) as url:
+        assert read(url, 100, 'userName eq "lver"') == ["u1"]
+        with pytest.raises(Cut, match="twice"):
+            read(url, 100)
