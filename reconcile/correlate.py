@@ -203,10 +203,19 @@ def _by_ids(account: Account, known: Known) -> Verdict | None:
 
 
 def _compare(account: Account, key: IdentityKey, ours: str) -> tuple[IdentityKey, bool, bool]:
-    """Say whether the account carries our value, and whether it carries another one."""
+    """Say whether the account carries our value, and whether it carries another one.
+
+    Numbers are typed by people; ids are made by systems, some of which tell two persons apart by
+    upper and lower case alone. An id in another spelling is neither: it is asked about.
+    """
     mine = fold_number(ours)
-    theirs = {fold_number(value) for value in values(account, key)} - {""}
-    return key, bool(mine) and mine in theirs, bool(mine) and bool(theirs - {mine})
+    shown = [value for value in values(account, key) if fold_number(value)]
+    typed = key is IdentityKey.EMPLOYEE_NUMBER
+    same = any(
+        fold_number(each) == mine if typed else each.strip() == ours.strip() for each in shown
+    )
+    other = any(fold_number(each) != mine for each in shown)
+    return key, bool(mine) and same, bool(mine) and other
 
 
 def _shares_immutable_id(account: Account, known: Known) -> bool:

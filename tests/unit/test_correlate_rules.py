@@ -84,6 +84,15 @@ def test_another_person_id_rejects_too() -> None:
     assert said(judge(account(person="P-7"), KNOWN, Rules())) == ("sure", "person_id", "")
 
 
+def test_a_person_id_is_compared_to_the_letter() -> None:
+    """Some systems tell two persons apart by case alone; another spelling is asked about."""
+    subject = Subject("E-1", person_id="0015x00000AbC")
+    exact = judge(account(person="0015x00000AbC"), Known(subject), Rules())
+    other = judge(account(person="0015X00000aBc"), Known(subject), Rules())
+    assert said(exact) == ("sure", "person_id", "")
+    assert said(other) == ("candidate", "found", "")
+
+
 def test_two_numbers_on_one_account_are_nobodys_certainty() -> None:
     """Both people may use it: a person decides."""
     shared = Account("door", "s", "shared", identifiers=(
