@@ -122,13 +122,14 @@ class CheckedAdapter(HTTPAdapter):
         self.api, self.outside, self.answers = api, outside, answers
         self.checked = self.unchecked = 0
 
-    def send(self, request: PreparedRequest, *given: Any, **more: Any) -> Response:  # type: ignore[override] # noqa: ANN401 - the library's own signature
+    def send(self, request: PreparedRequest, *given: Any, **more: Any) -> Response:
         url = str(request.url)
-        body = request.body if isinstance(request.body, bytes) else (request.body or "").encode()
+        body = request.body if isinstance(request.body, bytes) else str(request.body or "").encode()
+        headers = {name: str(value) for name, value in request.headers.items()}
         if urlsplit(url).path.endswith(self.outside or ("\0",)):
             self.unchecked += 1
             return super().send(request, *given, **more)
-        mirrored = check_message(self.api, str(request.method), url, request.headers, body)
+        mirrored = check_message(self.api, str(request.method), url, headers, body)
         response = super().send(request, *given, **more)
         if self.answers:
             check_answer(
