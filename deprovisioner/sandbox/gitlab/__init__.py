@@ -15,6 +15,7 @@ imports it. Start one, point a client at it, look at the truth afterwards:
         gitlab.lag(replica=60)                        # every read shows what was a minute ago
         gitlab.truth.get(Table.USERS, leaver)         # the state as it is
         gitlab.edit(lambda store: store.drop(Table.MEMBERS, key))   # behind our back
+        gitlab.still_works(gitlab.forge.leaver)  # what would be let in, whatever is listed
         gitlab.witness.changes_by(Account.ACTOR)      # who changed what, told by the fake itself
 
 For gitlab.com take `Account.OWNER` and `Account.OWNER_VERIFIER` and the group `example`.
@@ -34,6 +35,7 @@ from deprovisioner.sandbox.gitlab.forge import (
     Forge,
 )
 from deprovisioner.sandbox.gitlab.hosting import ForgeServer
+from deprovisioner.sandbox.gitlab.residual import Opener
 from deprovisioner.sandbox.gitlab.routing import Delays
 from deprovisioner.sandbox.gitlab.store import Record, Store, Table, View
 from deprovisioner.sandbox.gitlab.witness import Changed, Seen, Witness
@@ -52,6 +54,7 @@ __all__ = [
     "FaultPanel",
     "Forge",
     "ForgeServer",
+    "Opener",
     "Record",
     "Seen",
     "Store",

@@ -36,6 +36,14 @@ def fingerprints(key: str) -> tuple[str, str]:
     return ":".join(md5[at : at + 2] for at in range(0, 32, 2)), f"SHA256:{sha}"
 
 
+def example_key(name: str) -> str:
+    """Return an SSH public key that is the same for the same name."""
+    kind = b"ssh-ed25519"
+    point = hashlib.sha256(name.encode()).digest()
+    blob = len(kind).to_bytes(4) + kind + len(point).to_bytes(4) + point
+    return f"ssh-ed25519 {base64.b64encode(blob).decode()} {name}"
+
+
 def _keys(call: Call) -> Reply:
     """SSH keys are public in GitLab: whoever is signed in may list them."""
     return Listing(call.view.where(Table.SSH_KEYS, _user=of_path(call)["id"]), show(call))

@@ -12,19 +12,29 @@ from types import TracebackType
 from typing import Self
 
 from deprovisioner.sandbox.gitlab import (
+    audit,
     credentials,
+    deploy,
+    exports,
     groups,
+    holdings,
     lifecycle,
+    machines,
     members,
+    outward,
+    pipelines,
     places,
     populace,
     projects,
+    rules,
     tokens,
     users,
+    work,
 )
 from deprovisioner.sandbox.gitlab.faults import FaultPanel
 from deprovisioner.sandbox.gitlab.forge import Account, Forge
 from deprovisioner.sandbox.gitlab.limits import Limits
+from deprovisioner.sandbox.gitlab.residual import Opener, openers
 from deprovisioner.sandbox.gitlab.routing import Delays, Route, RouteTable, World
 from deprovisioner.sandbox.gitlab.server import LoopbackServer
 from deprovisioner.sandbox.gitlab.service import VERSION, Consistency, Service
@@ -32,7 +42,10 @@ from deprovisioner.sandbox.gitlab.store import BEGINNING, Agenda, Record, Store,
 from deprovisioner.sandbox.gitlab.witness import Witness
 from deprovisioner.sandbox.people import Person
 
-_AREAS = (users, lifecycle, credentials, tokens, members, groups, projects)
+_AREAS = (
+    users, lifecycle, credentials, tokens, members, groups, projects, deploy, pipelines, machines,
+    outward, rules, work, exports, audit,
+)  # fmt: skip
 _LOADED = (populace, places)
 _SCOPES: dict[object, list[str]] = {
     Account.ACTOR: ["api", "sudo", "admin_mode"],
@@ -164,6 +177,10 @@ class ForgeServer:
 
         self.service.under_lock(act)
 
+    def still_works(self, who: Person | str) -> tuple[Opener, ...]:
+        """Return what comes from a person and opens something now, attributed or not."""
+        return openers(self.truth, self.user_id(who))
+
     def user_id(self, who: Person | str) -> int:
         """Return the id of a person or of a username; raises KeyError on a stranger."""
         name = who if isinstance(who, str) else who.login
@@ -188,6 +205,7 @@ class ForgeServer:
         store.at(BEGINNING)
         for part in _LOADED:
             part.load(store, self.forge, now)
+        holdings.load(self._world, self.forge, now)
         store.at(None)
         self.witness.listening = True
 

@@ -25,9 +25,9 @@ from deprovisioner.sandbox.gitlab.routing import (
     in_project,
     routes,
 )
-from deprovisioner.sandbox.gitlab.showing import basic, shown, visible_projects
+from deprovisioner.sandbox.gitlab.showing import shown, visible_projects
 from deprovisioner.sandbox.gitlab.store import Record, Table, View
-from deprovisioner.sandbox.gitlab.users import of_path
+from deprovisioner.sandbox.gitlab.users import event, of_path
 
 _KEYSET = frozenset({"id:asc", "id:desc"})
 _DETAILS = (
@@ -262,13 +262,7 @@ def _branch(call: Call) -> Reply:
 def _events(call: Call) -> Reply:
     rows = call.view.where(Table.EVENTS, _project=call.parent["id"])
     rows.sort(key=lambda row: (row["created_at"], row["id"]), reverse=True)
-    return Listing(rows, lambda row: _event(call, row))
-
-
-def _event(call: Call, row: Record) -> Record:
-    author = basic(call.view, row["_author"]) or {}
-    names = {"author_id": row["_author"], "author_username": author.get("username")}
-    return {**shown(call.view, row), **names}
+    return Listing(rows, lambda row: event(call.view, row))
 
 
 def _import(call: Call) -> Reply:

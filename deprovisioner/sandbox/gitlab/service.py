@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from email.utils import format_datetime
 from urllib.parse import parse_qsl, unquote
 
-from deprovisioner.sandbox.gitlab import paging
+from deprovisioner.sandbox.gitlab import audit, paging
 from deprovisioner.sandbox.gitlab.access import Caller, authenticate, group_found, project_found
 from deprovisioner.sandbox.gitlab.errors import (
     Refusal,
@@ -172,6 +172,8 @@ class Service:
                 reply = route.handler(call)
         else:
             reply = route.handler(call)
+            if request.method != "GET":
+                audit.note(call, route)
         if FaultKind.DONE_BUT_FAILING in met:
             raise _Fronted(_page(met[FaultKind.DONE_BUT_FAILING].code, _ERROR_PAGE))
         return reply

@@ -212,8 +212,15 @@ def _associations(call: Call) -> Reply:
     return Answer(200, counts)
 
 
+def _own_events(call: Call) -> Reply:
+    return _listed_events(call, call.caller.id)
+
+
 def _events(call: Call) -> Reply:
-    key = of_path(call)["id"]
+    return _listed_events(call, of_path(call)["id"])
+
+
+def _listed_events(call: Call, key: int) -> Reply:
     rows = call.view.where(Table.EVENTS, _author=key)
     after, before = call.query.get("after", ""), call.query.get("before", "9")
     kept = [
@@ -270,6 +277,7 @@ ROUTES = (
         ("GET", "/users", _several),
         ("GET", "/users/{user}", _one),
         ("GET", "/user", _myself),
+        ("GET", "/events", _own_events),
         ("GET", "/users/{user}/associations_count", _associations),
         ("GET", "/users/{user}/events", _events),
         ("GET", "/users/{user}/contributed_projects", contributed),
