@@ -22,9 +22,12 @@ if TYPE_CHECKING:
 ENTRY_POINT_GROUP: Final = "deprovisioner.connectors"
 
 _ROOMS: Final[dict[str, str]] = {
+    "aws": "connectors.aws",
     "entra": "connectors.entra",
     "active-directory": "connectors.active_directory",
+    "gallagher": "connectors.doors.gallagher",
     "gitlab": "connectors.gitlab",
+    "hikvision": "connectors.doors.hikvision",
     "ldap": "connectors.ldap",
     "memory": "connectors.memory",
     "scim": "connectors.scim",
