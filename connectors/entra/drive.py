@@ -40,9 +40,10 @@ LINK: Final = kind("grant.trust")
 _MAY_WRITE: Final = frozenset({"write", "owner", "sp.full control", "sp.owner"})
 _LISTED: Final = (
     "id", "name", "size", "file", "folder", "package", "deleted", "malware", "shared",
-    "parentReference", "lastModifiedDateTime",
+    "parentReference", "lastModifiedDateTime", "root",
 )  # fmt: skip
-_OUTWARD: Final = frozenset({"anonymous", "users"})
+_GUESTS: Final = ("#ext#", "urn:spo:guest", "urn%3aspo%3aguest")
+"""How a login says that it is not of this tenant: a guest, or somebody SharePoint alone knows."""
 _LINKS_DUTY: Final = (
     "In the SharePoint admin centre, or with the sharing report of this person's OneDrive: remove "
     "the links that people outside may follow. They outlive the account."
@@ -78,7 +79,7 @@ def _read(leaver: Leaver) -> RowReading:
         restore={"drive": drive},
         handed_to=_heirs(given) - {leaver.id},
     )
-    links = _links(leaver, drive) if leaver.settings.read_sharing_links else RowReading()
+    links = _links(leaver, drive, given) if leaver.settings.read_sharing_links else RowReading()
     return RowReading((holding,), gaps + more) + links
 
 
@@ -112,32 +113,43 @@ def _listing(leaver: Leaver, drive: str) -> RequestInformation:
     return asking(leaver.graph.raw("GET", path), select=_LISTED, top=leaver.settings.page_size)
 
 
-def _links(leaver: Leaver, drive: str) -> RowReading:
-    """The listing says which items are shared, and the permissions of each item how."""
+def _links(leaver: Leaver, drive: str, at_root: Sequence[Object]) -> RowReading:
+    """The listing says which items are shared, and the permissions of each item with whom.
+
+    Every shared item is asked for: a listing shows one scope, and what is open to the whole
+    organisation may be open to somebody outside it as well.
+    """
     rows, gaps = readable(
         leaver.graph.gather([_listing(leaver, drive)])[0], "shared files", "Files.Read.All"
     )
     shared = [
-        row
-        for row in rows
-        if text(row, "shared", "scope").casefold() in _OUTWARD and not _is(row, "deleted")
+        row for row in rows if _is(row, "shared") and not (_is(row, "deleted") or _is(row, "root"))
     ]
     answers = leaver.graph.gather([_permissions(leaver, drive, text(row, "id")) for row in shared])
-    reading = RowReading(gaps=gaps)
+    reading = RowReading(_outward_links(leaver, drive, _ROOT, at_root), gaps)
     for row, answer in zip(shared, answers, strict=True):
         given, more = seen_or_missing(answer, "permissions of shared files", "Files.Read.All")
-        links = (
-            leaver.holding(
-                LINK,
-                f"{drive}:{text(row, 'id')}:{text(one, 'id')}",
-                f"{_who(one)} may open {text(row, 'name')}",
-                restore={"roles": list(texts(one, "roles")), "link": dict(part(one, "link"))},
-            )
-            for one in given
-            if _outward(one) and not part(one, "inheritedFrom")
-        )
-        reading += RowReading(tuple(links), tuple(gap for gap in more if gap not in reading.gaps))
+        links = _outward_links(leaver, drive, row, given)
+        reading += RowReading(links, tuple(gap for gap in more if gap not in reading.gaps))
     return reading
+
+
+_ROOT: Final[Object] = {"id": "root", "name": "the whole drive"}
+
+
+def _outward_links(
+    leaver: Leaver, drive: str, row: Object, given: Sequence[Object]
+) -> tuple[Holding, ...]:
+    return tuple(
+        leaver.holding(
+            LINK,
+            f"{drive}:{text(row, 'id')}:{text(one, 'id')}",
+            f"{_who(one)} may open {text(row, 'name')}",
+            restore={"roles": list(texts(one, "roles")), "link": dict(part(one, "link"))},
+        )
+        for one in given
+        if _outward(one) and not part(one, "inheritedFrom")
+    )
 
 
 def _is(row: Mapping[str, Json], facet: str) -> bool:
@@ -146,15 +158,21 @@ def _is(row: Mapping[str, Json], facet: str) -> bool:
 
 
 def _outward(row: Object) -> bool:
-    """Whether anybody, or a guest, gets in by this permission."""
+    """Whether anybody, a guest, or somebody whom our directory does not know gets in by this."""
     if text(row, "link", "scope") == "anonymous":
         return True
+    people = _identities(row)
+    if text(row, "invitation", "email") and not any(text(one, "user", "id") for one in people):
+        return True  # invited by address, and nobody of ours
     marks = (
-        text(identity, who, name)
-        for identity in _identities(row)
+        text(identity, who, name).casefold()
+        for identity in people
         for who, name in (("user", "email"), ("user", "loginName"), ("siteUser", "loginName"))
     )
-    return any("#ext#" in mark.casefold() for mark in marks)
+    strangers = (part(one, "user") for one in people)
+    return any(guest in mark for mark in marks for guest in _GUESTS) or any(
+        text(one, "email") and not text(one, "id") for one in strangers
+    )
 
 
 def _who(row: Object) -> str:

@@ -35,6 +35,7 @@ from connectors.faults import Fault, Missing
 
 LICENCE: Final = kind("grant.licence")
 _PLAN: Final = "EXCHANGE"
+_NEEDS_NO_LICENCE: Final = frozenset({"shared", "room", "equipment"})
 _CONVERT_FIRST: Final = "the mailbox is converted to a shared one first"
 
 
@@ -110,7 +111,12 @@ def keeps_a_mailbox(leaver: Leaver, sku: str) -> bool:
     if not any(name.startswith(_PLAN) for name in plans):
         return False
     mailbox = found(leaver.graph, user.mailbox_settings.to_get_request_information())
-    return mailbox is not None and text(mailbox, "userPurpose") == "user"
+    return mailbox is not None and not converted(mailbox)
+
+
+def converted(mailbox: Object) -> bool:
+    """Whether Graph says that the mailbox lives on without a licence; not said is no (Law 2)."""
+    return text(mailbox, "userPurpose") in _NEEDS_NO_LICENCE
 
 
 def _restore(leaver: Leaver, holdings: Sequence[Holding]) -> Sequence[Effect]:

@@ -29,6 +29,7 @@ from connectors.contract import (
 )
 from connectors.entra.answers import Row as Object
 from connectors.entra.graph import segment
+from connectors.entra.licences import converted
 from connectors.entra.mail_export import export
 from connectors.entra.queries import part, text
 from connectors.entra.rows import Leaver, Row, RowCard, RowReading, seen_or_missing
@@ -100,7 +101,7 @@ def _tasks(leaver: Leaver, mailbox: Object) -> list[Holding]:
             leaver.holding(AUTO_REPLY, "auto-reply", "answer to who writes", restore=image)
         )
     shared = leaver.settings.keep_mailbox is KeepMailbox.SHARED
-    if shared and text(mailbox, "userPurpose") == "user":
+    if shared and not converted(mailbox):
         duty = _CONVERT.format(id=leaver.id)
         holdings.append(
             leaver.holding(CONVERSION, "shared-mailbox", "conversion to shared", duty=duty)
