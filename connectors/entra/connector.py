@@ -269,7 +269,8 @@ class EntraConnector:
     def _may_write(self, account: Account) -> None:
         if self._credential is not Credential.ACT:
             raise Unauthorised("the verifying identity changes nothing", code="entra:verify")
-        if account.native_id in {*self._settings.protected, self._settings.canary.id}:
+        kept = {one.casefold() for one in (*self._settings.protected, self._settings.canary.id)}
+        if account.native_id.casefold() in kept:  # ids are written in either case
             raise Refused("a protected identity is never changed", code="entra:protected")  # Law 5
 
     def _leaver(self, account: Account) -> Leaver | None:

@@ -27,7 +27,10 @@ from connectors.faults import Transient
 
 MEETINGS: Final = kind("ownership.schedule")
 _HORIZON: Final = timedelta(days=730)
-_GATEWAY_TIMEOUT: Final = "graph:504"
+_MAY_BE_SENT: Final = frozenset(
+    {"graph:network", "graph:timeout", "graph:500", "graph:502", "graph:504"}
+)
+"""Faults, up to the second colon, after which a cancellation may have gone out."""
 _CANCELLED: Final = "The organiser has left the organisation."
 _NOT_BACK: Final = "a cancelled meeting does not come back"
 _SET_UP_AGAIN: Final = (
@@ -83,7 +86,7 @@ def _cancel(leaver: Leaver, holding: Holding) -> Effect:
     try:
         effect = take_away(leaver, holding, partial(_look, leaver), lost=_NOT_BACK)
     except Transient as fault:
-        if not fault.code.startswith(_GATEWAY_TIMEOUT):
+        if ":".join(fault.code.split(":")[:2]) not in _MAY_BE_SENT:
             raise
         why = "Graph did not say whether a meeting was cancelled: read again before asking again"
         return Effect(holding.key, Outcome.PENDING, pending_until=until, why=why, lost=_NOT_BACK)

@@ -240,13 +240,22 @@ def block(case: Office) -> None:
     case.actor.contain(case.account, bundle)
 
 
-def test_meetings_are_cancelled_once() -> None:
-    """A 504 after the work was done does not send everybody a second mail."""
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        (FaultKind.DONE_BUT_FAILING, 504),
+        (FaultKind.DONE_BUT_FAILING, 502),
+        (FaultKind.DONE_BUT_FAILING, 500),
+        (FaultKind.DROPPED, 0),
+    ],
+)
+def test_meetings_are_cancelled_once(kind: FaultKind, status: int) -> None:
+    """An answer that is lost after the work was done does not send everybody a second mail."""
     with office() as case:
         meetings = case.held("ownership.schedule")
         assert meetings.label.startswith("2 meetings")
-        lost = Fault(FaultKind.DONE_BUT_FAILING, method="POST", path="/users/*/events/*", times=1)
-        case.rig.graph.faults.add(lost)
+        path = "/users/*/events/*"
+        case.rig.graph.faults.add(Fault(kind, method="POST", path=path, status=status, times=1))
         effect = case.revoke(meetings)
         assert effect.outcome is Outcome.PENDING
         assert effect.pending_until
