@@ -47,6 +47,7 @@ _STATES: Final = {"todo": ("· waits", "yellow"), "done": ("✓ done", "green"),
 _LAST: Final = len(STEPS)
 _BAR: Final = 30
 _LONGEST_LINE: Final = 110
+_MOST_QUESTIONS: Final = 8
 _NARROWEST: Final = 10
 """Columns of the word that a line begins with, where no system's name is longer."""
 
@@ -56,7 +57,10 @@ def picture(view: CaseView, now: datetime) -> RenderableType:
     parts: list[RenderableType] = [_head(view, now), _bar(view), Text(), _operations(view)]
     waiting = [question for question in view.questions if not question.answer]
     if waiting:
-        parts += [Text(), *(_question(question) for question in waiting)]
+        parts += [Text(), *(_question(question) for question in waiting[:_MOST_QUESTIONS])]
+        if len(waiting) > _MOST_QUESTIONS:
+            more = f"? and {len(waiting) - _MOST_QUESTIONS} more: case show {view.summary.id}"
+            parts.append(Text(more, style="bold yellow"))
     held = [hold for hold in view.holds if not hold.released]
     parts += [Text(f"held ({hold.kind}): {hold.reason}", style="bold red") for hold in held]
     return Group(*parts)
@@ -156,7 +160,7 @@ def shortened(words: str) -> str:
 
 
 def _question(question: QuestionView) -> Text:
-    text = Text(f"? {question.words}", style="bold yellow")
+    text = Text(f"? {shortened(question.words)}", style="bold yellow")
     where = f"  [{question.system}] " if question.system else "  "
     choices = " | ".join(question.options) or "a short text"
     text.append(f"{where}{question.id}  ({choices})", style="dim")

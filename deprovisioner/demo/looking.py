@@ -9,7 +9,8 @@ from __future__ import annotations
 from deprovisioner.demo.telling import Named
 from deprovisioner.sandbox import auditor, domain_auditor, tenant_auditor
 from deprovisioner.sandbox.auditor import Look
-from deprovisioner.sandbox.running import DomainKind, Sandbox, TenantKind
+from deprovisioner.sandbox.graph import Table, View
+from deprovisioner.sandbox.running import SYNC_CYCLE, DomainKind, Sandbox, TenantKind
 
 
 def named(sandbox: Sandbox) -> Named:
@@ -22,6 +23,31 @@ def named(sandbox: Sandbox) -> Named:
         domain_auditor.holds_now(sandbox.domain.url, company, leaver) if has_domain else None,
         tenant_auditor.holds_now(sandbox.graph, leaver) if has_tenant else None,
     )
+
+
+def tenant_words(sandbox: Sandbox) -> str:
+    """Count what the tenant is made of, in words."""
+    view = sandbox.graph.truth
+    users = list(view.every(Table.USERS))
+    guests = sum(user["userType"] == "Guest" for user in users)
+    hybrid = sum(user.get("onPremisesSyncEnabled") is True for user in users)
+    eligible = (Table.ROLE_ELIGIBILITIES, Table.GROUP_ELIGIBILITIES)
+    counts = {
+        "hybrid people": hybrid,
+        "accounts in the cloud only": len(users) - hybrid - guests,
+        "guests": guests,
+        "groups": _count(view, Table.GROUPS),
+        "roles and memberships that PIM makes eligible": sum(_count(view, t) for t in eligible),
+        "applications": _count(view, Table.APPLICATIONS),
+        "agents": sum("_agent" in one for one in view.every(Table.SERVICE_PRINCIPALS)),
+        "devices": _count(view, Table.DEVICES),
+    }
+    held = ", ".join(f"{number} {words}" for words, number in counts.items())
+    return f"{held}; what is hybrid follows the domain every {SYNC_CYCLE.total_seconds():g} s"
+
+
+def _count(view: View, table: Table) -> int:
+    return sum(1 for _ in view.every(table))
 
 
 def looks(sandbox: Sandbox) -> tuple[Look, ...]:

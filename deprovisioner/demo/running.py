@@ -88,7 +88,7 @@ def run(options: Options, telling: Telling, clock: Callable[[], datetime] = utc_
             new_company(clock, options.seed),
             kind=options.directory,
             domain=options.domain,
-            tenant=_tenant(options, telling),
+            tenant=tenant_of(options, telling),
             clock=clock,
         ) as sandbox,
     ):
@@ -97,6 +97,8 @@ def run(options: Options, telling: Telling, clock: Callable[[], datetime] = utc_
         policy.write_text(stage.policy.read_text(encoding="utf-8"), encoding="utf-8")
         leaver = sandbox.company.demo_leaver()
         telling.company(len(sandbox.company.people), leaver, looking.named(sandbox))
+        if sandbox.tenant_kind is not TenantKind.NONE:
+            telling.tenant(looking.tenant_words(sandbox))
         telling.waits(policy, FACTOR)
         log = options.out / "daemon.log"
         with running_daemon(stage.config, stage.settings.socket_path, log) as daemon:
@@ -108,8 +110,8 @@ def run(options: Options, telling: Telling, clock: Callable[[], datetime] = utc_
         return _conclude(stage, view, options, sandbox)
 
 
-def _tenant(options: Options, telling: Telling) -> TenantKind:
-    """The tenant needs the connector's client, which is an extra, and the domain it follows."""
+def tenant_of(options: Options, telling: Telling) -> TenantKind:
+    """Say who plays the tenant: it needs the client, which is an extra, and a domain to follow."""
     if options.tenant is TenantKind.NONE or options.domain is DomainKind.NONE:
         return TenantKind.NONE
     if find_spec(_CLIENT) is None:

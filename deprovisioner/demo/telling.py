@@ -19,6 +19,8 @@ from deprovisioner.progress import Teller, picture, shortened
 from deprovisioner.sandbox.people import Person
 from reconcile.views import CaseView, QuestionView
 
+_LAST_ANSWERS = 6
+"""So many lines of what people did stand below the picture; the report has all of them."""
 _SETTLE, _GAP = 5.0, 300.0
 """Seconds that a directory gets to settle and between the two closing reads, unshortened."""
 
@@ -45,7 +47,7 @@ class Telling:
     def _say(self, *lines: str) -> None:
         if not self.quiet:
             for line in lines:
-                self.console.print(line, soft_wrap=True)
+                self.console.print(line, soft_wrap=True, markup=False)
 
     def no_tenant(self) -> None:
         """Say that the Entra tenant is left out, and how to have it."""
@@ -70,6 +72,10 @@ class Telling:
             f"{leaver.display_name} ({leaver.employment_id}), {leaver.title} in {leaver.site.name},"
             f" has left: {', '.join(holds)}.",
         )
+
+    def tenant(self, holds: str) -> None:
+        """Say what the tenant is made of."""
+        self._say(f"The tenant: {holds}.")
 
     def waits(self, policy: Path, factor: float) -> None:
         """Say how much shorter than in earnest everything is waited for."""
@@ -100,7 +106,7 @@ class Telling:
     def progress(self, view: CaseView, now: datetime) -> None:
         """Show where the case stands."""
         if self._live is not None:
-            said = (Text(line, style="magenta") for line in self._answers)
+            said = (Text(line, style="magenta") for line in self._answers[-_LAST_ANSWERS:])
             self._live.update(Group(picture(view, now), *said), refresh=True)
             return
         self._say(*self._teller.news(view))

@@ -94,6 +94,35 @@ def test_the_lines_tell_each_piece_of_news_once() -> None:
     ]
 
 
+def test_a_long_name_of_a_system_pushes_the_column_and_nothing_runs_together() -> None:
+    """Every line begins with a word of the same width, the longest system and a space."""
+    operations = (operation(1, "survey"), operation(2, "contain", system="active-directory"))
+
+    lines = list(Teller().news(view(operations=operations, questions=(QUESTION,))))
+
+    assert lines == [
+        "case             running (40 %)",
+        "directory        survey waits",
+        "active-directory contain waits",
+        "question         asked: Close connections.",
+    ]
+
+
+def test_long_words_are_one_line_and_many_questions_are_counted() -> None:
+    """A duty with its commands takes a line of the news; of many the picture shows the first."""
+    long = "In Exchange Online PowerShell: " + "Set-Mailbox " * 40
+    many = tuple(replace(QUESTION, id=f"duty/{number}", words=long) for number in range(12))
+    failed = operation(3, "revoke", failures=1, error=long)
+
+    lines = list(Teller().news(view(operations=(failed,), questions=many)))
+    text = shown(view(questions=many))
+
+    assert max(len(line) for line in lines) < 160
+    assert all(line.endswith(("…", "…)")) for line in lines[1:])
+    assert text.count("Exchange Online") == 8
+    assert "4 more: case show C-1" in text
+
+
 def test_done_and_found_done_are_never_added_up() -> None:
     """Counts keep the words apart; a state without a word shows itself."""
     assert counted({"already": 2, "done": 3}) == "3 done, 2 found done"
