@@ -26,6 +26,7 @@ from connectors.contract import (
     kind,
 )
 from connectors.faults import Refused, Unauthorised
+from connectors.gitlab import schedules
 from connectors.gitlab.answers import FORBIDDEN, instant, text
 from connectors.gitlab.rows import BLOCKED, Leaver, Row, RowCard, RowReading
 from connectors.gitlab.settings import Settings
@@ -116,12 +117,13 @@ def _read(leaver: Leaver) -> RowReading:
     duty = _REJECT.format(id=leaver.id) if state == _PENDING else ""
     used = instant(leaver.user.get("last_activity_on"))
     image: dict[str, Json] = {"state": state}
+    runs = [] if leaver.verifying else schedules.active(leaver)
     account = leaver.holding(
         kind_of(leaver.account),
         "account",
         "account",
         state=state_of(state),
-        restore=image,
+        restore={**image, "schedules": runs},
         duty=duty,
         last_used=used,
     )
@@ -178,7 +180,10 @@ def _restore(leaver: Leaver, holdings: Sequence[Holding]) -> Sequence[Effect]:
 
 
 def _look_back(leaver: Leaver, holding: Holding) -> Look:
-    """Unblock who was not blocked before. Everything frozen and not revoked works again."""
+    """Unblock who was not blocked before. Everything frozen and not revoked works again.
+
+    Schedules that the block's worker disabled are set active again, once the account is open.
+    """
     was = holding.restore.get("state")
     user = there(leaver.gitlab, leaver.path)
     state = text(user, "state") if user else ""
@@ -187,11 +192,14 @@ def _look_back(leaver: Leaver, holding: Holding) -> Look:
         return Look(reached=False, read_back={"user": "absent"}, refuse="the account was deleted")
     if was in BLOCKED:
         return Look(reached=True, read_back=shown)
-    refuse = _LDAP if state == "ldap_blocked" else ""
-    verb = "unban" if state == "banned" else "unblock"
-    return Look(
-        state not in BLOCKED, shown, lambda: [Write("post", f"{leaver.path}/{verb}")], refuse=refuse
-    )
+    if state in BLOCKED:
+        verb = "unban" if state == "banned" else "unblock"
+        refuse = _LDAP if state == "ldap_blocked" else ""
+        opening = Write("post", f"{leaver.path}/{verb}")
+        again = schedules.disabled(leaver, holding.restore.get("schedules"))
+        return Look(reached=False, read_back=shown, write=lambda: [opening, *again], refuse=refuse)
+    again = schedules.disabled(leaver, holding.restore.get("schedules"))
+    return Look(not again, {**shown, "disabled schedules": len(again)}, lambda: again)
 
 
 def destroy(leaver: Leaver) -> Effect:

@@ -17,7 +17,6 @@ from typing import Final
 from connectors.contract import Account, Effect, Holding, Json, Stage, Support, kind
 from connectors.faults import Fault, Missing
 from connectors.gitlab.answers import Object, instant, number, part, parts, text
-from connectors.gitlab.memberships import takeover
 from connectors.gitlab.rows import (
     Leaver,
     Row,
@@ -27,6 +26,7 @@ from connectors.gitlab.rows import (
     place_name,
     projects_of,
     seen,
+    takeover,
 )
 from connectors.gitlab.settings import Settings
 from connectors.gitlab.steps import Look, Write, take

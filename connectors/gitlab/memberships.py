@@ -26,7 +26,16 @@ from connectors.contract import (
 from connectors.faults import Fault, Missing
 from connectors.gitlab.account import kind_of
 from connectors.gitlab.answers import Object, number, part, text
-from connectors.gitlab.rows import BLOCKED, Leaver, Row, RowCard, RowReading, place_name, seen
+from connectors.gitlab.rows import (
+    BLOCKED,
+    Leaver,
+    Row,
+    RowCard,
+    RowReading,
+    place_name,
+    seen,
+    takeover,
+)
 from connectors.gitlab.settings import Settings
 from connectors.gitlab.steps import Look, Write, take, there
 
@@ -38,12 +47,6 @@ _TOKEN_USER: Final = re.compile(r"(group|project)_\d+_bot")
 """Names of the users that stand for access tokens: they own nothing that a person could take."""
 _ROOTS: Final = {"group": "/groups", "project": "/projects"}
 _SOLE: Final = "nobody else owns it: hand it over first"
-
-
-def takeover(settings: Settings) -> OrderException:
-    """Hand over before the block: it stops schedules and rejects deploy keys of the person."""
-    reason = "a block disables the person's schedules and rejects their deploy keys"
-    return OrderException(Stage.TRANSFER, Stage.CONTAIN, reason, settings.takeover_patience)
 
 
 def _card(settings: Settings) -> RowCard:

@@ -21,6 +21,8 @@ from connectors.contract import (
     HoldingState,
     Json,
     Kind,
+    OrderException,
+    Stage,
     Support,
 )
 from connectors.faults import Fault, Missing, Refused, Unauthorised
@@ -153,6 +155,12 @@ class Row:
     def owns(self, holding: Holding) -> bool:
         """Tell whether a holding is this row's."""
         return holding.native_id.partition(":")[0] in self.prefixes
+
+
+def takeover(settings: Settings) -> OrderException:
+    """Hand over before the block: it stops schedules and rejects deploy keys of the person."""
+    reason = "a block disables the person's schedules and rejects their deploy keys"
+    return OrderException(Stage.TRANSFER, Stage.CONTAIN, reason, settings.takeover_patience)
 
 
 def ids(holding: Holding) -> list[int]:

@@ -12,9 +12,7 @@ from functools import partial
 from typing import Final
 
 from connectors.contract import Account, Effect, Holding, Json, Stage, Support, kind
-from connectors.gitlab.account import SESSION
 from connectors.gitlab.answers import number, part, text
-from connectors.gitlab.memberships import takeover
 from connectors.gitlab.rows import (
     Leaver,
     Row,
@@ -24,11 +22,13 @@ from connectors.gitlab.rows import (
     ids,
     place_name,
     projects_of,
+    takeover,
 )
 from connectors.gitlab.settings import Settings
 from connectors.gitlab.steps import Look, Write, take, there
 
 SCHEDULE: Final = kind("ownership.schedule")
+SESSION: Final = kind("session")
 _CI: Final = "builds"
 _RIGHT: Final = "maintainer of the project, or an administrator"
 _UNFINISHED: Final = ("running", "pending")
@@ -71,6 +71,33 @@ def _read(leaver: Leaver) -> RowReading:
                 )
             )
     return RowReading(tuple(found), gaps)
+
+
+def active(leaver: Leaver) -> list[Json]:
+    """List schedules of the person that run: a worker disables them after a block.
+
+    Each is ``project:schedule``. What could not be read is the schedules' own gap.
+    """
+    rows, _ = everywhere(leaver, projects_of(leaver, _CI), "/pipeline_schedules", _RIGHT)
+    return [
+        f"{number(project, 'id')}:{number(one, 'id')}"
+        for project, one in rows
+        if part(one, "owner").get("id") == leaver.id and one.get("active") is True
+    ]
+
+
+def disabled(leaver: Leaver, known: Json) -> list[Write]:
+    """Return what sets those of ``known`` active again that are still theirs and were disabled."""
+    writes = []
+    for one in known if isinstance(known, list | tuple) else ():
+        project, key = map(int, str(one).split(":"))
+        path = f"/projects/{project}/pipeline_schedules/{key}"
+        schedule = there(leaver.gitlab, path) or {}
+        if part(schedule, "owner").get("id") == leaver.id and schedule.get("active") is False:
+            # Only its owner may set it active, so it is done as them.
+            who = leaver.id if leaver.settings.sudo else 0
+            writes.append(Write("put", path, {"active": True}, sudo=who))
+    return writes
 
 
 def _transfer(leaver: Leaver, holdings: Sequence[Holding], successor: Account) -> Sequence[Effect]:

@@ -29,7 +29,7 @@ from connectors.gitlab.rows import (
 )
 from connectors.gitlab.session import Query
 from connectors.gitlab.settings import Feature, Settings
-from connectors.gitlab.steps import Look, Write, take, there
+from connectors.gitlab.steps import Look, Write, take
 
 ENTRY: Final = kind("ownership.entry")
 HANDOVER: Final = kind("duty.handover")
@@ -97,10 +97,20 @@ def _path(holding: Holding) -> str:
     return f"/projects/{project}/{_LISTS[holding.native_id.partition(':')[0]][1]}/{key}"
 
 
+def _entry_now(leaver: Leaver, holding: Holding) -> Object | None:
+    """Read one entry by its number in the project; None when it is not there."""
+    path, _, key = _path(holding).rpartition("/")
+    try:
+        rows = leaver.gitlab.every(path, {"iids[]": int(key)})
+    except Missing:
+        return None
+    return next((one for one in rows if one.get("iid") == int(key)), None)
+
+
 def _look(leaver: Leaver, holding: Holding, *, add: int = 0, drop: int = 0) -> Look:
     """Name ``add`` and not ``drop``; whoever else is named stays."""
     _, _, _, member, word = _LISTS[holding.native_id.partition(":")[0]]
-    entry = there(leaver.gitlab, _path(holding))
+    entry = _entry_now(leaver, holding)
     if entry is None or text(entry, "state") not in {"opened", ""}:
         return Look(reached=True, read_back={"open": False})
     now = [number(one, "id") for one in parts(entry, member)]

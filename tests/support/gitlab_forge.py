@@ -51,7 +51,15 @@ _OWNERS = {Credential.ACT: Name.OWNER, Credential.VERIFY: Name.OWNER_VERIFIER}
 _HISTORY = frozenset({Table.EVENTS, Table.AUDIT_EVENTS, Table.EXPORTS, Table.PIPELINES})
 """What was asked for and what happened, which nobody can take back."""
 _PASSING = frozenset(
-    {"id", "created_at", "updated_at", "last_activity_on", "current_sign_in_at", "_password"}
+    {
+        "id",
+        "created_at",
+        "updated_at",
+        "last_activity_on",
+        "current_sign_in_at",
+        "_password",
+        "_password_set",
+    }
     | {"last_sign_in_at", "next_run_at", "fingerprint", "last_used_at", "last_used_ips"}
 )
 """Members that a write changes on its way, or that a thing gets anew when it comes back."""
@@ -106,6 +114,7 @@ class ForgeRig:
 
     def __post_init__(self) -> None:
         self.leaver = self.gitlab.user_id(self.forge.leaver)
+        self.tokens = {name: self.gitlab.token(name) for name in Name}
 
     @property
     def forge(self) -> Forge:
@@ -128,9 +137,7 @@ class ForgeRig:
         return Subject("E-9999", employee_number="009999", logins=("nobody.here",))
 
     def token(self, name: Name) -> str:
-        """Return a token of one of our users, the same for every connector."""
-        if name not in self.tokens:
-            self.tokens[name] = self.gitlab.token(name)
+        """Return a token of one of our users."""
         return self.tokens[name]
 
     def settings(self, **more: object) -> Settings:
@@ -188,7 +195,11 @@ class ForgeRig:
         """Read everybody but leaver and successor. What these share with the leaver is not told."""
         left_out = {self.leaver, self.gitlab.user_id(self.forge.successor)}
         mentions = self._mentions()
-        users = [one for one in self.gitlab.truth.every(Table.USERS) if one["id"] not in left_out]
+        users = [
+            one
+            for one in self.gitlab.truth.every(Table.USERS)
+            if one["id"] not in left_out and one["_created_by"] != self.leaver
+        ]
         return {
             f"user {one['id']}": [
                 _plain(one),
@@ -300,12 +311,24 @@ class ForgeRig:
 
 
 def _plain(record: Record) -> dict[str, Json]:
-    return {name: value for name, value in record.items() if name not in _PASSING}
+    plain = {name: value for name, value in record.items() if name not in _PASSING}
+    if "identities" in plain:
+        plain["identities"] = sorted(map(str, plain["identities"]))
+    return plain
 
 
 _NAMES = frozenset(
     {"_user", "user_id", "_owner", "_author", "_creator", "created_by_user_id", "_created_by"}
-    | {"_users", "_assignees", "_reviewers", "assignees", "reviewers", "users"}
+    | {
+        "_users",
+        "_assignees",
+        "_reviewers",
+        "_approvers",
+        "_made_by",
+        "assignees",
+        "reviewers",
+        "users",
+    }
 )
 
 
