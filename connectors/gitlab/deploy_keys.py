@@ -121,13 +121,16 @@ def _transfer(leaver: Leaver, holdings: Sequence[Holding], successor: Account) -
     return [take(leaver, one, partial(_look_owned, leaver, one, who)) for one in holdings]
 
 
-def _look_owned(leaver: Leaver, holding: Holding, who: int) -> Look:
-    """The key lies in the project and belongs to ``who``. Another owner's key is left alone."""
+def _look_owned(leaver: Leaver, holding: Holding, who: int, *, handed: bool = False) -> Look:
+    """The key lies in the project and belongs to ``who``.
+
+    Another owner's key is left alone, unless it was handed over and is taken back (``handed``).
+    """
     project, name = _named(holding)
     key = _in_project(leaver, project, name)
     owner, used = _user_of(leaver, name)
     shown: dict[str, Json] = {"in project": key is not None, "handed over": owner == who}
-    if owner not in {None, who, leaver.id}:
+    if owner not in {None, who, leaver.id} and not handed:
         return Look(reached=False, read_back=shown, refuse="the key is somebody else's by now")
     body = _again(holding.restore)
 
@@ -181,23 +184,7 @@ def _look_returned(leaver: Leaver, holding: Holding) -> Look:
     if leaver.blocked:
         wait = "nobody can act as a blocked account: unblock it first"
         return Look(reached=False, wait=(wait, leaver.later()))
-    return _look_back(leaver, holding)
-
-
-def _look_back(leaver: Leaver, holding: Holding) -> Look:
-    project, name = _named(holding)
-    key = _in_project(leaver, project, name)
-    owner = _user_of(leaver, name)[0]
-    if key is not None and owner not in {None, leaver.id}:
-        # Handed over: take it out of the successor's hands the way it came.
-        path = f"/projects/{project}/deploy_keys"
-        add = Write("post", path, _again(holding.restore), sudo=leaver.id)
-        return Look(
-            reached=False,
-            read_back={"theirs": False},
-            write=lambda: [Write("delete", f"{path}/{number(key, 'id')}"), add],
-        )
-    return _look_owned(leaver, holding, leaver.id)
+    return _look_owned(leaver, holding, leaver.id, handed=True)
 
 
 ROW: Final = Row(

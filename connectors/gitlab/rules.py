@@ -30,6 +30,10 @@ from connectors.gitlab.steps import Look, Write, take
 ACCESS: Final = kind("grant.acl")
 APPROVAL: Final = kind("grant.policy")
 _RIGHT: Final = "maintainer of the project, owner of the group, or an administrator"
+_MEMBER: Final = (
+    "GitLab names only members in a rule, and leaves others out in silence: make the successor a "
+    "member of the project or group, then it is tried again"
+)
 _SOLE: Final = "nobody else may: put somebody in first"
 _TAG_DUTY: Final = (
     "GitLab cannot change who may create a protected tag. Remove the protection and make it again "
@@ -210,7 +214,10 @@ def _look_out(leaver: Leaver, holding: Holding) -> Look:
 
 def _transfer(leaver: Leaver, holdings: Sequence[Holding], successor: Account) -> Sequence[Effect]:
     who = int(successor.native_id)
-    return [take(leaver, one, partial(_look_in, leaver, one, who)) for one in holdings]
+    return [
+        take(leaver, one, partial(_look_in, leaver, one, who), duty=_MEMBER, unmoved=_MEMBER)
+        for one in holdings
+    ]
 
 
 def _restore(leaver: Leaver, holdings: Sequence[Holding]) -> Sequence[Effect]:

@@ -53,9 +53,19 @@ def there(gitlab: GitLab, path: str) -> Object | None:
 
 
 def take(
-    leaver: Leaver, holding: Holding, look: Callable[[], Look], *, duty: str = "", lost: str = ""
+    leaver: Leaver,
+    holding: Holding,
+    look: Callable[[], Look],
+    *,
+    duty: str = "",
+    lost: str = "",
+    unmoved: str = "",
 ) -> Effect:
-    """Bring one holding where ``look`` says; see the module. Raises faults that concern all."""
+    """Bring one holding where ``look`` says; see the module. Raises faults that concern all.
+
+    ``duty`` is a person's task where GitLab refuses. ``lost`` is what undo will not bring back.
+    ``unmoved`` says why GitLab may accept a write and not do it, where waiting does not help.
+    """
     before = look()
     if before.reached:
         return Effect(holding.key, Outcome.ALREADY, before.read_back)
@@ -80,8 +90,9 @@ def take(
     if after.reached:
         outcome = Outcome.ALREADY if no else Outcome.DONE
         return Effect(holding.key, outcome, after.read_back, request_id, lost=lost)
-    if no or after.refuse:
-        return Effect(holding.key, Outcome.REFUSED, after.read_back, why=no or after.refuse)
+    if no or after.refuse or unmoved:
+        why = no or after.refuse or unmoved
+        return Effect(holding.key, Outcome.REFUSED, after.read_back, request_id, why=why)
     return Effect(
         holding.key,
         Outcome.PENDING,

@@ -225,7 +225,7 @@ class ForgeRig:
         state: dict[str, Json] = {f"user {name}": value for name, value in _plain(record).items()}
         for table in set(Table) - _HISTORY - {Table.USERS}:
             named = [one for one in truth.every(table) if user in set(_users_in(one))]
-            state[table.value] = sorted(str(sorted(_plain(one).items())) for one in named)
+            state[table.value] = sorted(str(sorted(_about(one, user).items())) for one in named)
         return state
 
     def vanish(self, holding: Holding) -> None:
@@ -318,18 +318,20 @@ def _plain(record: Record) -> dict[str, Json]:
 
 
 _NAMES = frozenset(
-    {"_user", "user_id", "_owner", "_author", "_creator", "created_by_user_id", "_created_by"}
-    | {
-        "_users",
-        "_assignees",
-        "_reviewers",
-        "_approvers",
-        "_made_by",
-        "assignees",
-        "reviewers",
-        "users",
-    }
+    {"_user", "user_id", "_owner", "_author", "_assignees", "_reviewers", "_approvers", "_made_by"}
 )
+
+
+def _about(record: Record, user: int) -> dict[str, Json]:
+    """What of a record is about one user: who else a list names may change without them."""
+    plain = dict(_plain(record))
+    for name, value in plain.items():
+        if isinstance(value, list) and all(isinstance(one, int) for one in value):
+            plain[name] = [one for one in value if one == user] if name in _NAMES else value
+        elif isinstance(value, list) and all(isinstance(one, dict) for one in value):
+            entries = cast("list[dict[str, Json]]", value)
+            plain[name] = len([one for one in entries if one.get("user_id") == user])
+    return plain
 
 
 def _users_in(value: Any, name: str = "") -> Iterator[int]:
@@ -356,12 +358,35 @@ def _export_all(rig: ForgeRig) -> None:
     rig.clock.forward(minutes=2)
 
 
+def _prepare(rig: ForgeRig) -> None:
+    """Do what people do before: images are copied, the successor is a member where they follow."""
+    own = [f"{rig.forge.leaver.login}/{name}" for name in ("dotfiles", "service", "notes")]
+    projects = {rig.gitlab.project_id(path) for path in own}
+
+    def change(store: Store) -> None:
+        for one in list(store.view(store.clock()).every(Table.REGISTRY)):
+            if one["_project"] in projects:
+                store.drop(Table.REGISTRY, one["id"])
+        store.add(
+            Table.MEMBERS,
+            access_level=30,
+            created_at="2026-01-01T00:00:00.000Z",
+            expires_at=None,
+            _source=rig.gitlab.group_id(TOP),
+            _source_type="Group",
+            _user=rig.gitlab.user_id(rig.forge.successor),
+            _created_by=1,
+        )
+
+    rig.gitlab.edit(change)
+
+
 @contextmanager
 def forge(
     adapter: Callable[[], BaseAdapter] = HTTPAdapter,
     rows: Sequence[Row] = ROWS,
     *,
-    exported: bool = False,
+    prepared: bool = False,
     **more: object,
 ) -> Iterator[ForgeRig]:
     """Start a fresh GitLab and stop it."""
@@ -369,7 +394,8 @@ def forge(
     with ForgeServer(Forge(population()), clock=clock) as gitlab:
         gitlab.limits.downloads = 0  # an administrator's setting: our leaver has three projects
         rig = ForgeRig(gitlab, clock, adapter, rows, more)
-        if exported:
+        if prepared:
+            _prepare(rig)
             _export_all(rig)
         yield rig
 
@@ -381,7 +407,7 @@ def opens(
 
     @contextmanager
     def open_rig() -> Iterator[Rig]:
-        with forge(adapter, rows, exported=True, **more) as rig:
+        with forge(adapter, rows, prepared=True, **more) as rig:
             yield cast("Rig", rig)
 
     return open_rig
