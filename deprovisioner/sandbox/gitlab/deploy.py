@@ -147,7 +147,8 @@ def _enabled(call: Call) -> Reply:
     key = view.get(Table.DEPLOY_KEYS, call.number("key"))
     if key is None or not _may_use(call, view, key):
         raise not_found("Deploy Key")
-    return Answer(201, _linked(view, _tie(call, key, can_push=False)))
+    _tie(call, key, can_push=False)
+    return Answer(201, shown(view, key))
 
 
 def _removed(call: Call) -> Reply:

@@ -44,10 +44,37 @@ def _sign_in(world: World, make: Builder, person: Person) -> None:
     user, login, store = make.user(person), person.login, make.store
     ends = (make.now + timedelta(days=200)).date().isoformat()
     for name, scopes in (("laptop", ["api"]), ("editor", ["read_repository"])):
-        tokens.issue(world, "personal", user, name, scopes, expires_at=ends)
-    tokens.issue(world, "personal", user, "old", ["api"], expires_at=ends, revoked=True)
-    tokens.issue(world, "personal", user, "forgotten", ["api"], expires_at="2020-01-01")
-    tokens.issue(world, "impersonation", user, "support", ["read_user"], expires_at=ends)
+        tokens.issue(
+            world, "personal", user, name, scopes, expires_at=ends, created_at=make.created
+        )
+    tokens.issue(
+        world,
+        "personal",
+        user,
+        "old",
+        ["api"],
+        expires_at=ends,
+        revoked=True,
+        created_at=make.created,
+    )
+    tokens.issue(
+        world,
+        "personal",
+        user,
+        "forgotten",
+        ["api"],
+        expires_at="2020-01-01",
+        created_at=make.created,
+    )
+    tokens.issue(
+        world,
+        "impersonation",
+        user,
+        "support",
+        ["read_user"],
+        expires_at=ends,
+        created_at=make.created,
+    )
     for name in ("laptop", "desktop"):
         add_key(store, user, name, example_key(f"{login}@{name}"), make.created)
     armour = base64.b64encode(hashlib.sha256(login.encode()).digest()).decode()
@@ -260,6 +287,7 @@ def _bots(world: World, make: Builder, person: Person, path: str) -> None:
             access_level=40,
             resource_type=kind,
             resource_id=source,
+            created_at=make.created,
         )
     service = add_user(
         store,
@@ -271,4 +299,12 @@ def _bots(world: World, make: Builder, person: Person, path: str) -> None:
         _created_by=user,
         _group=make.groups[TOP],
     )
-    tokens.issue(world, "personal", service["id"], "nightly", ["api"], expires_at=ends)
+    tokens.issue(
+        world,
+        "personal",
+        service["id"],
+        "nightly",
+        ["api"],
+        expires_at=ends,
+        created_at=make.created,
+    )

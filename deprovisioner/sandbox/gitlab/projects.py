@@ -248,6 +248,7 @@ def _file(call: Call) -> Reply:
     if row is None or call.query["ref"] not in {"HEAD", call.parent["default_branch"]}:
         raise not_found("File")
     out = shown(call.view, row)
+    out.pop("id")
     return Answer(200, {**out, "ref": call.query["ref"], "commit_id": call.parent["_commit"]})
 
 

@@ -5,7 +5,7 @@ the bot's membership away, so that the second call finds nothing; a personal one
 again with success. The clear text is shown once, at a rotation.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 from deprovisioner.sandbox.gitlab import access
@@ -31,6 +31,7 @@ from deprovisioner.sandbox.gitlab.store import Record, Table, stamp
 from deprovisioner.sandbox.gitlab.users import of_path
 
 _LIFETIME = timedelta(days=7)
+Show = Callable[[Call, Record], Record]
 _RESOURCE = ("access_level", "resource_type", "resource_id")
 
 
@@ -64,7 +65,7 @@ def as_shown(call: Call, token: Record) -> Record:
     return out
 
 
-def _listing(call: Call, rows: Iterable[Record], *, paged: bool = True) -> Reply:
+def _listing(call: Call, rows: Iterable[Record], show: Show | None = None) -> Reply:
     state, revoked = call.query.get("state"), call.flag("revoked")
     if state not in {None, "active", "inactive", "all"}:
         raise invalid("state does not have a valid value")
@@ -74,7 +75,7 @@ def _listing(call: Call, rows: Iterable[Record], *, paged: bool = True) -> Reply
         if (state in {None, "all"} or is_live(row, call.world.now) == (state == "active"))
         and (revoked is None or row["revoked"] == revoked)
     ]
-    return Listing(kept, lambda row: as_shown(call, row), paged=paged)
+    return Listing(kept, lambda row: (show or as_shown)(call, row))
 
 
 # ------------------------------------------------------------------------------------- personal
@@ -89,7 +90,7 @@ def _personal(call: Call) -> Reply:
             raise unauthorized()
         wanted = str(call.caller.id)
     kept = [row for row in rows if wanted is None or str(row["user_id"]) == wanted]
-    return _listing(call, kept)
+    return _listing(call, kept, _as_personal)
 
 
 def _found(call: Call) -> Record:
@@ -107,7 +108,13 @@ def _found(call: Call) -> Record:
 
 
 def _one(call: Call) -> Reply:
-    return Answer(200, as_shown(call, _found(call)))
+    return Answer(200, _as_personal(call, _found(call)))
+
+
+def _as_personal(call: Call, token: Record) -> Record:
+    """Return any token in the form of a personal one: without what it is of."""
+    kept = {name: value for name, value in token.items() if name not in _RESOURCE}
+    return as_shown(call, kept)
 
 
 def _revoked(call: Call) -> Reply:
@@ -142,8 +149,8 @@ def _rotation(call: Call, token: Record) -> Reply:
         expires_at=ends,
         **kept,
     )
-    clear = call.world.secrets[new["id"]]
-    return Answer(200, {**as_shown(call, new), "token": clear})
+    show = as_shown if call.parent else _as_personal
+    return Answer(200, {**show(call, new), "token": call.world.secrets[new["id"]]})
 
 
 def _associations(call: Call) -> Reply:
