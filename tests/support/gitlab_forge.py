@@ -51,16 +51,9 @@ _OWNERS = {Credential.ACT: Name.OWNER, Credential.VERIFY: Name.OWNER_VERIFIER}
 _HISTORY = frozenset({Table.EVENTS, Table.AUDIT_EVENTS, Table.EXPORTS, Table.PIPELINES})
 """What was asked for and what happened, which nobody can take back."""
 _PASSING = frozenset(
-    {
-        "id",
-        "created_at",
-        "updated_at",
-        "last_activity_on",
-        "current_sign_in_at",
-        "_password",
-        "_password_set",
-    }
+    {"id", "created_at", "updated_at", "last_activity_on", "current_sign_in_at", "_password"}
     | {"last_sign_in_at", "next_run_at", "fingerprint", "last_used_at", "last_used_ips"}
+    | {"_password_set", "_created_by"}
 )
 """Members that a write changes on its way, or that a thing gets anew when it comes back."""
 
@@ -198,7 +191,9 @@ class ForgeRig:
         users = [
             one
             for one in self.gitlab.truth.every(Table.USERS)
-            if one["id"] not in left_out and one["_created_by"] != self.leaver
+            if one["id"] not in left_out
+            and one["_created_by"] != self.leaver
+            and one["_kind"] != "ghost"
         ]
         return {
             f"user {one['id']}": [
@@ -359,24 +354,26 @@ def _export_all(rig: ForgeRig) -> None:
 
 
 def _prepare(rig: ForgeRig) -> None:
-    """Do what people do before: images are copied, the successor is a member where they follow."""
+    """Do what people do before: images are copied, both are members of the company's group."""
     own = [f"{rig.forge.leaver.login}/{name}" for name in ("dotfiles", "service", "notes")]
     projects = {rig.gitlab.project_id(path) for path in own}
+    top = rig.gitlab.group_id(TOP)
 
     def change(store: Store) -> None:
         for one in list(store.view(store.clock()).every(Table.REGISTRY)):
             if one["_project"] in projects:
                 store.drop(Table.REGISTRY, one["id"])
-        store.add(
-            Table.MEMBERS,
-            access_level=30,
-            created_at="2026-01-01T00:00:00.000Z",
-            expires_at=None,
-            _source=rig.gitlab.group_id(TOP),
-            _source_type="Group",
-            _user=rig.gitlab.user_id(rig.forge.successor),
-            _created_by=1,
-        )
+        for user in (rig.leaver, rig.gitlab.user_id(rig.forge.successor)):
+            store.add(
+                Table.MEMBERS,
+                access_level=30,
+                created_at="2026-01-01T00:00:00.000Z",
+                expires_at=None,
+                _source=top,
+                _source_type="Group",
+                _user=user,
+                _created_by=1,
+            )
 
     rig.gitlab.edit(change)
 
