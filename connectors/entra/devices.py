@@ -1,13 +1,14 @@
 """Rows E40 and E43: devices that the person registered or owns, and those that Intune manages.
 
 Called by the connector through :data:`ROW`. A device is disabled, which ends its primary refresh
-token. It is never deleted here: with the device object BitLocker and LAPS secrets are lost, and a
-wipe of a private device cannot be taken back; both are a person's task.
+token, unless other people are registered on it. It is never deleted here: with the device object
+BitLocker and LAPS secrets are lost, and a wipe of a private device cannot be taken back; both are a
+person's task.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from kiota_abstractions.base_request_configuration import RequestConfiguration
@@ -25,6 +26,7 @@ from msgraph.generated.users.item.registered_devices.registered_devices_request_
 
 from connectors.contract import (
     Effect,
+    Gap,
     Holding,
     HoldingState,
     Json,
@@ -37,9 +39,10 @@ from connectors.contract import (
 from connectors.entra.answers import Row as Object
 from connectors.entra.graph import Graph, segment
 from connectors.entra.instants import instant
+from connectors.entra.queries import asking, text
 from connectors.entra.rows import Leaver, Row, RowCard, RowReading, seen
 from connectors.entra.settings import Feature, Settings
-from connectors.faults import Missing
+from connectors.faults import Fault, Missing
 
 DEVICE: Final = kind("device")
 MANAGED: Final = kind("ownership.device")
@@ -56,6 +59,31 @@ _INTUNE_DUTY: Final = (
     "Retire the device, which removes company data only: Invoke-MgRetireDeviceManagementManaged"
     "Device -ManagedDeviceId {id}. Wipe it only with an approval, and never a private device."
 )
+_OTHERS_DUTY: Final = (
+    "Other people are registered on this device, so it is not disabled: they would be shut out. "
+    "Take it back from this person, then, signed in as an administrator (no app may): DELETE "
+    "/devices/{id}/registeredOwners/{user}/$ref and /devices/{id}/registeredUsers/{user}/$ref"
+)
+_NOT_CUT: Final = (
+    "A device that other people are registered on is not disabled; its link to the person ends "
+    "with the device, or by a signed-in administrator: no application may remove it."
+)
+_KNOWN: Final = kind("secret_known")
+_UNSEEN: Final = "apps under app protection alone, and Cloud PCs, are not shown to an application"
+_UNSEEN_DUTY: Final = (
+    "In the Intune admin centre, Apps, App selective wipe: make a wipe request for each device of "
+    "this person (signed in: GET /users/<id>/managedAppRegistrations, POST /users/<id>/"
+    "wipeManagedAppRegistrationsByDeviceTag). Devices, Cloud PCs (GET /users/<id>/cloudPCs): once "
+    "the licence is gone, POST /deviceManagement/virtualEndpoint/cloudPCs/<id>/endGracePeriod."
+)
+_READ_BY: Final = (
+    "which local administrator passwords (LAPS) and BitLocker keys the person has read is not told"
+)
+_ROTATE: Final = (
+    "For each machine whose local administrator password or recovery key this person may have "
+    "read, in the Intune admin centre: Rotate local admin password, BitLocker key rotation (POST "
+    "/deviceManagement/managedDevices/<id>/rotateLocalAdminPassword and .../rotateBitLockerKeys)."
+)
 
 
 def _card(settings: Settings) -> RowCard:
@@ -67,8 +95,12 @@ def _card(settings: Settings) -> RowCard:
         rights=(_INTUNE_RIGHT,) if settings.has(Feature.INTUNE) else (),
         duty="Retire the devices that Intune manages.",
     )
-    note = "An offline device keeps its local data, and learns of a retirement when it is back."
-    return RowCard((device, managed), notes=(note,))
+    gaps = (Gap(DEVICE, _UNSEEN, _UNSEEN_DUTY), Gap(_KNOWN, _READ_BY, _ROTATE))
+    notes = (
+        "An offline device keeps its local data, and learns of a retirement when it is back.",
+        _NOT_CUT,
+    )
+    return RowCard((device, managed), gaps if settings.has(Feature.INTUNE) else (), notes)
 
 
 def _read(leaver: Leaver) -> RowReading:
@@ -79,8 +111,12 @@ def _read(leaver: Leaver) -> RowReading:
     owned, gaps = seen(answers[0], "owned devices", "User.Read.All")
     registered, more = seen(answers[1], "registered devices", "User.Read.All")
     devices = {str(device.get("id")): device for device in (*owned, *registered)}
-    gaps = (*gaps, *more, *_unreadable(devices.values()))
-    holdings = [_holding(leaver, native_id, device) for native_id, device in devices.items()]
+    shared, unseen = _shared(leaver, devices)
+    gaps = (*gaps, *more, *_unreadable(devices.values()), *unseen)
+    holdings = [
+        _holding(leaver, native_id, device, others=native_id in shared)
+        for native_id, device in devices.items()
+    ]
     if len(answers) > len((owned, registered)):
         managed, more = seen(answers[2], "devices managed by Intune", _INTUNE_RIGHT)
         gaps += more
@@ -116,15 +152,41 @@ def _unreadable(devices: Iterable[Object]) -> tuple[str, ...]:
     return ("accountEnabled of a device (needs Device.Read.All)",) if thin else ()
 
 
-def _holding(leaver: Leaver, native_id: str, device: Object) -> Holding:
+def _shared(
+    leaver: Leaver, devices: Mapping[str, Object]
+) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Tell which devices that still work have other users: who joined it owns it for good."""
+    live = [one for one, device in devices.items() if device.get("accountEnabled") is not False]
+    shared, gaps = set[str](), tuple[str, ...]()
+    for native_id, answer in zip(
+        live, leaver.graph.gather([_users(leaver, one) for one in live]), strict=True
+    ):
+        users, more = seen(answer, "users of devices", "Device.Read.All")
+        gaps += tuple(gap for gap in more if gap not in gaps)
+        if _others(leaver, users):
+            shared.add(native_id)
+    return frozenset(shared), gaps
+
+
+def _users(leaver: Leaver, device: str) -> RequestInformation:
+    users = leaver.graph.client.devices.by_device_id(device).registered_users
+    return asking(users.to_get_request_information(), select=("id",))
+
+
+def _others(leaver: Leaver, users: Iterable[Object]) -> bool:
+    return any(text(one, "id") != leaver.id for one in users)
+
+
+def _holding(leaver: Leaver, native_id: str, device: Object, *, others: bool) -> Holding:
     blocked = device.get("accountEnabled") is False
+    task = _DUTY if blocked else _OTHERS_DUTY if others else ""
     return leaver.holding(
         DEVICE,
         native_id,
         str(device.get("displayName") or ""),
         state=HoldingState.CONTAINED if blocked else HoldingState.LIVE,
         restore={"accountEnabled": device.get("accountEnabled")},
-        duty=_DUTY.format(id=native_id) if blocked else "",
+        duty=task.format(id=native_id, user=leaver.id),
         last_used=instant(device.get("approximateLastSignInDateTime")),
     )
 
@@ -158,12 +220,22 @@ def _set_enabled(leaver: Leaver, holding: Holding, *, enabled: bool) -> Effect:
         return Effect(holding.key, Outcome.ALREADY, {"device": "absent"})
     if before.get("accountEnabled") is enabled:
         return Effect(holding.key, Outcome.ALREADY, _shown(before))
+    if not enabled and (why := _not_ours_alone(leaver, holding.native_id)):
+        return Effect(holding.key, Outcome.REFUSED, _shown(before), why=why)
     path = f"/devices/{segment(holding.native_id)}"
     answer = leaver.graph.send(leaver.graph.raw("PATCH", path, {"accountEnabled": enabled}))
     after = leaver.graph.get(_device(leaver.graph, holding.native_id))
     if after.get("accountEnabled") is not enabled:
         return leaver.pending(holding, _shown(after), answer.request_id)
     return Effect(holding.key, Outcome.DONE, _shown(after), answer.request_id)
+
+
+def _not_ours_alone(leaver: Leaver, device: str) -> str:
+    """Looked up now, not when surveyed: others may have been registered since (Law 5)."""
+    users = leaver.graph.gather([_users(leaver, device)])[0]
+    if isinstance(users, Fault):
+        raise users
+    return _OTHERS_DUTY.format(id=device, user=leaver.id) if _others(leaver, users) else ""
 
 
 def _device(graph: Graph, native_id: str) -> RequestInformation:

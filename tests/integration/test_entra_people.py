@@ -23,7 +23,7 @@ from connectors.contract import (
 from connectors.entra import EntraConnector
 from connectors.entra import account as rows
 from connectors.faults import Transient
-from deprovisioner.sandbox.graph import App, Fault, FaultKind, Store, Table
+from deprovisioner.sandbox.graph import App, Fault, FaultKind, Link, Store, Table
 from tests.support.entra_tenant import BASE, EntraRig, subject_of, tenant
 
 
@@ -389,6 +389,27 @@ def test_a_device_that_is_blocked_stays_a_task(rig: EntraRig) -> None:
     for device in blocked:
         assert device.state is HoldingState.CONTAINED
         assert f"Remove-MgDevice -DeviceId {device.native_id}" in device.duty
+
+
+def test_a_device_that_others_use_is_not_cut(rig: EntraRig) -> None:
+    """Who joined a machine owns it for good: its user would be shut out with the leaver."""
+    account = rig.account()
+    other = rig.graph.tenant.user_id(rig.graph.tenant.people[20].employment_id)
+    device = next(one for one in holdings(rig, account) if one.kind == "device")
+
+    def hand_out(store: Store) -> None:
+        store.link(Link.REGISTERED_USER, device.native_id, other)
+
+    rig.graph.edit(hand_out)
+    with opened(rig, Credential.ACT) as connector:
+        assert isinstance(connector, EntraConnector)
+        effect = connector.contain(account, [device])[0]
+    assert effect.outcome is Outcome.REFUSED
+    assert "registered on this device" in effect.why
+    assert (rig.graph.truth.get(Table.DEVICES, device.native_id) or {})["accountEnabled"] is True
+    left = next(one for one in holdings(rig, account) if one.native_id == device.native_id)
+    assert left.state is HoldingState.LIVE
+    assert "registeredUsers" in left.duty
 
 
 def test_a_stale_pre_image_does_not_hide_a_live_account(rig: EntraRig) -> None:
