@@ -127,7 +127,11 @@ def _card(settings: Settings) -> RowCard:
         "An agent is not disabled while its sponsor leaves: others may work with it. Its new "
         "sponsor decides."
     )
-    return RowCard((support,), notes=(note,))
+    sessions = (
+        "Sessions that agents opened for the person are not listed; one that is known ends with "
+        "POST /users/<id>/agentSignInSessions/<session>/revoke."
+    )
+    return RowCard((support,), notes=(note, sessions))
 
 
 ROW: Final = Row(

@@ -290,7 +290,8 @@ def _may_be_known(leaver: Leaver, key: Mapping[str, Json]) -> bool:
         return False
     ended = instant(leaver.user.get("signInSessionsValidFromDateTime"))
     blocked = leaver.user.get("accountEnabled") is False
-    return not (blocked and made and ended and made > ended)
+    # A date to come is what its maker wrote, not when it was made.
+    return not (blocked and made and ended and ended < made <= leaver.now())
 
 
 def _transfer(leaver: Leaver, holdings: Sequence[Holding], successor: Account) -> Sequence[Effect]:

@@ -27,9 +27,8 @@ def card(settings: Settings, rows: Sequence[Row]) -> Card:
 
 
 def _settle(settings: Settings) -> timedelta:
-    if settings.active_directory:
-        return max(settings.settle, _CYCLES * settings.sync_cycle)
-    return settings.settle
+    """Also where no system of ours is the directory: the next synchronisation still comes."""
+    return max(settings.settle, _CYCLES * settings.sync_cycle)
 
 
 def _absent(settings: Settings) -> tuple[str, ...]:

@@ -74,6 +74,9 @@ _PARTS: Final = (
     "The mailbox export holds messages as MIME, the calendar and the contacts as JSON; not the "
     "in-place archive, not recoverable items."
 )
+_ON_PREMISES: Final = (
+    "A mailbox on an Exchange server of your own is not in Graph: it counts as none in the cloud."
+)
 
 
 def _read(leaver: Leaver) -> RowReading:
@@ -183,7 +186,7 @@ def _card(settings: Settings) -> RowCard:
         ),
     )
     gaps = (Gap(MAILBOX, _NOT_IN_GRAPH, _BY_POWERSHELL), Gap(_OTHER_DATA, _OTHERS, _REASSIGN))
-    return RowCard(supports, gaps if settings.has(Feature.EXCHANGE) else (), (_PARTS,))
+    return RowCard(supports, gaps if settings.has(Feature.EXCHANGE) else (), (_PARTS, _ON_PREMISES))
 
 
 ROW: Final = Row(

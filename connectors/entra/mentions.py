@@ -39,6 +39,22 @@ _ELSEWHERE: Final = (
     "Get-AdminFlow -CreatedBy <object id> for flows, and add another owner; workspaces in Fabric. "
     "Hand over, then remove. Storage keys that signed a shared access signature are regenerated."
 )
+_OF_GROUPS: Final = "who approves activations of PIM for groups is listed group by group only"
+_OF_GROUPS_DUTY: Final = (
+    "Look for this person among the approvers of groups under PIM, and name somebody else: "
+    "Privileged Identity Management, Groups, each group, Settings (GET /policies/"
+    "roleManagementPolicies?$filter=scopeId eq '<group>' and scopeType eq 'Group'&$expand=rules)."
+)
+_MADE: Final = kind("ownership.application")
+_NOT_OWNED: Final = (
+    "secrets that the person gave to applications without owning them, or no longer owning them, "
+    "are not told from others"
+)
+_NOT_OWNED_DUTY: Final = (
+    "Look for secrets that this person added to applications that are not theirs: GET /users/<id>/"
+    "createdObjects, and GET /auditLogs/directoryAudits?$filter=initiatedBy/user/id eq '<id>' "
+    "(Certificates and secrets management). Change what is found with the owners of each."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +172,13 @@ _NOT_A_ROLE: Final = frozenset({"createdBy", "lastModifiedBy", "scope", "instanc
 
 def _card(settings: Settings) -> RowCard:
     rights = tuple(dict.fromkeys(place.right for place in _places(settings)))
-    elsewhere = (Gap(_SUBSCRIPTIONS, _NOT_LISTED, ""), Gap(_AZURE, _NOT_GRAPH, _ELSEWHERE))
+    elsewhere = [
+        Gap(_SUBSCRIPTIONS, _NOT_LISTED, ""),
+        Gap(_AZURE, _NOT_GRAPH, _ELSEWHERE),
+        Gap(_MADE, _NOT_OWNED, _NOT_OWNED_DUTY),
+    ]
+    if settings.has(Feature.GROUP_PIM):
+        elsewhere.append(Gap(APPROVER, _OF_GROUPS, _OF_GROUPS_DUTY))
     words = {
         EXCEPTION: "Take the person out of the policy that names them.",
         APPROVER: "Name somebody else as approver, reviewer or sponsor.",
@@ -166,7 +188,7 @@ def _card(settings: Settings) -> RowCard:
             Support(of, frozenset(), revokes=Strength.NEVER, rights=rights, duty=duty)
             for of, duty in words.items()
         ),
-        elsewhere,
+        tuple(elsewhere),
     )
 
 

@@ -70,7 +70,10 @@ def _offered(settings: Settings) -> bool:
 
 
 def _card(settings: Settings) -> RowCard:
-    notes = ("App passwords cannot be read; they end with the password and the block.",)
+    notes = (
+        "App passwords cannot be read; they end with the password and the block.",
+        "The per-user MFA state and the default method stay: they open nothing.",
+    )
     if not _offered(settings):
         why = "authentication methods cannot be read in this cloud"
         return RowCard(gaps=(Gap(MFA, why, _CLOUD_DUTY),), notes=notes)

@@ -85,7 +85,8 @@ class Settings(_Model):
     ``access_token_life``: how long a token that was issued before may work. 28 hours with
     continuous access evaluation, whose resources learn of the block within minutes; one hour is
     the default life of every other token.
-    ``sync_cycle``: of Entra Connect; a block is believed after two of them.
+    ``sync_cycle``: of Entra Connect; a block is believed after two of them, whoever masters the
+    directory. Zero where nothing is synchronised into this tenant.
     ``lag``: after which a replica that still answers the old state is asked again.
     ``patience``: after which what waits for a person's work in the tenant is looked at again.
     ``keep_mailbox``: what must be seen of the mailbox before its licence goes.

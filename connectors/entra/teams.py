@@ -44,6 +44,13 @@ _MEMBER_FIRST: Final = (
 )
 _NUMBERS: Final = "/admin/teams/telephoneNumberManagement/numberAssignments"
 _UNASSIGN: Final = f"{_NUMBERS}/microsoft.graph.teamsAdministration.unassignNumber"
+_NOT_JOINED: Final = "shared channels of teams that the person is not in are not listed"
+_SHARED_DUTY: Final = (
+    "In Teams PowerShell: Get-AssociatedTeam -User <user principal name> shows the teams whose "
+    "shared channels this person is in; for each channel Remove-TeamChannelUser -GroupId <team> "
+    "-DisplayName <channel> -User <user principal name>. For teams of other tenants tell their "
+    "owners."
+)
 _BY_POWERSHELL: Final = (
     "In Teams PowerShell: Get-CsPhoneNumberAssignment -AssignedPstnTargetId <object id of the "
     "user>, then for each number Remove-CsPhoneNumberAssignment -Identity <object id of the user> "
@@ -281,7 +288,7 @@ def _look_unassigned(leaver: Leaver, holding: Holding) -> Look:
 # ----------------------------------------------------------------------------------- the card
 
 
-def _card(_settings: Settings) -> RowCard:
+def _card(settings: Settings) -> RowCard:
     rights = ("Team.ReadBasic.All", "Channel.ReadBasic.All", "ChannelMember.ReadWrite.All")
     take_away = frozenset({Stage.PRESERVE, Stage.REVOKE})
     return RowCard(
@@ -289,7 +296,7 @@ def _card(_settings: Settings) -> RowCard:
             Support(CHANNEL_OWNERSHIP, take_away | {Stage.TRANSFER}, rights=rights),
             Support(CHANNEL, take_away, rights=rights),
         ),
-        notes=("Shared channels of other tenants are not listed: ask their owners.",),
+        (Gap(CHANNEL, _NOT_JOINED, _SHARED_DUTY),) if settings.has(Feature.TEAMS) else (),
     )
 
 

@@ -25,7 +25,8 @@ def company(folder: Path) -> Iterator[tuple[Scenario, GraphServer]]:
         scenario(folder) as core,
         GraphServer(Tenant(population()), clock=core.clock) as graph,
     ):
-        settings = settings_for(graph, access_token_life=TOKEN_LIFE, settle=timedelta(minutes=1))
+        times = {"settle": timedelta(minutes=1), "sync_cycle": timedelta(0)}
+        settings = settings_for(graph, access_token_life=TOKEN_LIFE, **times)
 
         def connect(credential: Credential) -> EntraConnector:
             return EntraConnector("entra", settings, credential, core.clock)

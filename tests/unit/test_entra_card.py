@@ -109,6 +109,24 @@ def test_china_declares_what_it_lacks() -> None:
     assert all(gap.kind != "credential.mfa" for gap in card(settings(), ROWS).gaps)
 
 
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("device", "wipeManagedAppRegistrationsByDeviceTag"),
+        ("device", "endGracePeriod"),
+        ("secret_known", "rotateBitLockerKeys"),
+        ("grant.acl", "Get-AssociatedTeam"),
+        ("ownership.entry", "roleManagementPolicies"),
+        ("ownership.application", "createdObjects"),
+    ],
+)
+def test_what_no_application_may_see_is_a_task_with_its_command(kind: str, said: str) -> None:
+    """Rows E22, E27, E44 to E46 and E68 where Graph shows nothing to us: never silence (Law 4)."""
+    duties = [gap.duty for gap in card(settings(), ROWS).gaps if gap.kind == kind]
+    assert len(duties) == 1
+    assert said in duties[0]
+
+
 def test_what_is_absent_is_named() -> None:
     """Nobody takes for proven what the operator says is not there."""
     shown = card(settings(absent={Feature.INTUNE, Feature.PIM}), ROWS)
@@ -118,10 +136,15 @@ def test_what_is_absent_is_named() -> None:
 
 
 def test_hybrid_tenants_settle_after_two_synchronisations() -> None:
-    """A block in the cloud is believed when Entra Connect ran twice and left it."""
+    """A block in the cloud is believed when Entra Connect ran twice and left it.
+
+    Also where no system of ours is the directory: synced people are there all the same.
+    """
     plain = card(settings(), ROWS)
     hybrid = card(settings(active_directory="corp-ad"), ROWS)
-    assert plain.settle == timedelta(minutes=20)
+    cloud_only = card(settings(sync_cycle=timedelta(0)), ROWS)
+    assert cloud_only.settle == timedelta(minutes=20)
+    assert plain.settle == timedelta(hours=1)
     assert hybrid.settle == timedelta(hours=1)
     assert any("corp-ad" in note for note in hybrid.notes)
 

@@ -281,6 +281,7 @@ def test_a_licence_left_behind_by_its_group_is_told() -> None:
         ({"accountEnabled": False, "signInSessionsValidFromDateTime": -5}, -1, 10, False),
         ({"accountEnabled": False, "signInSessionsValidFromDateTime": -5}, -9, 10, True),
         ({"accountEnabled": False}, -1, 10, True),
+        ({"accountEnabled": False, "signInSessionsValidFromDateTime": -5}, 3, 10, True),
         ({"accountEnabled": True}, -20, -1, False),
     ],
 )
