@@ -131,7 +131,14 @@ def _look_moved(leaver: Leaver, holding: Holding, namespace: int) -> Look:
 
 
 def _restore(leaver: Leaver, holdings: Sequence[Holding]) -> Sequence[Effect]:
-    return [_move(leaver, one, number(one.restore, "namespace")) for one in holdings]
+    """Move projects back; repositories and snippets were only copied, and lie where they lay."""
+    return [_move_back(leaver, one) for one in holdings]
+
+
+def _move_back(leaver: Leaver, holding: Holding) -> Effect:
+    if holding.kind != PROJECT:
+        return take(leaver, holding, lambda: Look(reached=True))
+    return _move(leaver, holding, number(holding.restore, "namespace"))
 
 
 def _stays(leaver: Leaver, holdings: Sequence[Holding]) -> Sequence[Effect]:

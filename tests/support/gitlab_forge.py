@@ -44,7 +44,7 @@ from deprovisioner.sandbox.gitlab import Account as Name
 from deprovisioner.sandbox.people import Person, people
 
 START = datetime(2026, 12, 18, 10, 0, tzinfo=UTC)
-SHORT = timedelta(milliseconds=100)
+SHORT = timedelta(milliseconds=30)
 """What a test that waits for a slow answer really waits."""
 _USERS = {Credential.ACT: Name.ACTOR, Credential.VERIFY: Name.VERIFIER}
 _OWNERS = {Credential.ACT: Name.OWNER, Credential.VERIFY: Name.OWNER_VERIFIER}
@@ -258,7 +258,7 @@ class ForgeRig:
             self.more = {**before, "url": "http://127.0.0.1:9"}
         elif situation is Situation.SLOW:
             self.more = {**before, "receive_timeout": SHORT}
-            self.gitlab.faults.add(Fault(FaultKind.SLOW, seconds=2.5 * SHORT.total_seconds()))
+            self.gitlab.faults.add(Fault(FaultKind.SLOW, seconds=1.5 * SHORT.total_seconds()))
         elif situation is Situation.TARGET_HIDDEN:
             self._administers(are=False)
         else:
