@@ -31,6 +31,7 @@ _ROOMS: Final[dict[str, str]] = {
     "ldap": "connectors.ldap",
     "memory": "connectors.memory",
     "scim": "connectors.scim",
+    "unifi-access": "connectors.doors.unifi_access",
 }
 
 

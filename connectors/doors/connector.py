@@ -199,7 +199,7 @@ class DoorConnector:
             return "the canary's doors are not seen"
         if not any(one.startswith("credential.") for one in kinds):
             return "the canary's credentials are not seen"
-        return inventory.gaps[0] if inventory.gaps else ""
+        return ""
 
     # ------------------------------------------------------------------------------------ writes
     def contain(self, account: Account, holdings: Sequence[Holding]) -> Sequence[Effect]:

@@ -13,9 +13,11 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Protocol
 
+import httpx
+
 from connectors.conformance import Situation
 from connectors.contract import Connector, Credential, Holding, Json, Subject
-from connectors.doors import gallagher, hikvision
+from connectors.doors import gallagher, hikvision, unifi_access
 from connectors.doors.contract import ACCOUNT, CARD, DOOR, MOBILE_PASS
 from connectors.secret import Secret
 from deprovisioner.sandbox.company import Company
@@ -23,6 +25,7 @@ from deprovisioner.sandbox.doors import populace
 from deprovisioner.sandbox.doors.gallagher import NUMBER_FIELD, GallagherSite
 from deprovisioner.sandbox.doors.hikvision import HikvisionSite
 from deprovisioner.sandbox.doors.serving import DoorServer
+from deprovisioner.sandbox.doors.unifi_access import UniFiSite
 from deprovisioner.sandbox.people import Person
 
 START = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
@@ -189,6 +192,60 @@ class GallagherDoors:
         for number in numbers:
             self.site.person_with(number).division = "secret" if hidden else "main"
         self.site.hidden = {"secret"}
+
+
+class UniFiDoors:
+    """A small office with a console."""
+
+    def __init__(self, people: int = 12, **settings: Any) -> None:
+        self.clock = Clock()
+        tokens = frozenset({"token-act", "token-verify"})
+        self.site = UniFiSite(self.clock.now, tokens, frozenset({"token-act"}))
+        some = populace.at_site(company(), populace.BERLIN)[:people]
+        self.canary = populace.furnish_unifi(self.site, some)
+        self.transport: httpx.BaseTransport | None = None
+        self._settings = settings
+
+    @property
+    def server(self) -> DoorServer:
+        return self.site.server
+
+    def connector(self, credential: Credential, url: str, **more: Any) -> Connector:
+        given: dict[str, Any] = {
+            "url": url,
+            "act": held("token-act"),
+            "verify": held("token-verify"),
+            "canaries": ({"id": self.canary, "number": populace.CANARY_NUMBER},),
+        }
+        settings = unifi_access.Settings.model_validate(given | self._settings | more)
+        return unifi_access.open_connector(
+            "studio", settings, credential, self.clock.now, transport=self.transport
+        )
+
+    def witness(self, number: str) -> dict[str, Json]:
+        found = [one for one in self.site.people.values() if one.number == number]
+        return self.site.state_of(found[0]) if found else {}
+
+    def numbers(self) -> list[str]:
+        return [one.number for one in self.site.people.values()]
+
+    def vanish(self, number: str, holding: Holding) -> None:
+        user = self.site.person_with(number)
+        if holding.kind == CARD:
+            user.cards, user.plates = [], {}
+        elif holding.kind == MOBILE_PASS:
+            user.passes = {}
+        else:
+            user.policies = []
+
+    def rename(self, number: str) -> None:
+        user = self.site.person_with(number)
+        self.site.enrol("777777", user.name, user.mail)
+        user.name, user.mail = "Somebody Renamed", "renamed@example.com"
+
+    def hide(self, numbers: Sequence[str], *, hidden: bool) -> None:
+        for number in numbers:
+            self.site.person_with(number).hidden = hidden
 
 
 @dataclass

@@ -191,14 +191,23 @@ class GallagherSystem:
             status = {"href": held.id, "status": {"value": self._settings.disabled_state}}
             return self._patch(inventory, {"cards": {"update": [status]}})
         if held.kind == ROLE:  # no freeze for a software operator: stored, and taken away
-            return self._patch(inventory, removal(held))
+            return self.remove(inventory, held)
         raise Refused("doors: de-authorising the person stops it", code="gallagher:suspend")
 
     def remove(self, inventory: Inventory, held: Held) -> str:
         """Remove a credential, or all memberships of one group as they are now."""
         if held.kind == ACCOUNT:
             raise Refused("doors: a cardholder is deleted, not revoked", code="gallagher:remove")
-        return self._patch(inventory, removal(held))
+        now = self._as_of_now(inventory, held)
+        return self._patch(inventory, removal(now)) if now is not None else ""
+
+    def _as_of_now(self, inventory: Inventory, held: Held) -> Held | None:
+        """Read again: links of memberships are new ones after any change of the cardholder."""
+        row = self._cardholder(inventory.person.id)
+        if row is None:
+            return None
+        mine = held_of(row, inventory.person)
+        return next((one for one in mine if (one.kind, one.id) == (held.kind, held.id)), None)
 
     def push(self, inventory: Inventory, held: Held) -> None:
         """Controllers are told by the server; there is nothing to ask for."""

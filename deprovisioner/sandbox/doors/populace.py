@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from deprovisioner.sandbox.company import Company
 from deprovisioner.sandbox.doors.gallagher import GallagherSite
 from deprovisioner.sandbox.doors.hikvision import HikvisionSite
+from deprovisioner.sandbox.doors.unifi_access import UniFiSite
 from deprovisioner.sandbox.people import Person
 
 CANARY_NUMBER = "900001"
@@ -56,4 +57,25 @@ def furnish_gallagher(site: GallagherSite, people: Iterable[Person], now: dateti
         site.join(known, servers, until=now + timedelta(days=400))
         site.give_card(known, f"77{person.employee_number}")
         site.give_mobile(known, f"{person.employee_number}-phone")
+    return canary
+
+
+def furnish_unifi(site: UniFiSite, people: Iterable[Person]) -> str:
+    """Put up hubs, a policy and a group, and make users and the canary; returns the canary's id."""
+    site.panels.add("hub-1", "Front door")
+    site.panels.add("hub-2", "Studio")
+    policy, group = site.add_policy("Working hours"), site.add_group("Studio")
+    canary = site.enrol(CANARY_NUMBER, CANARY_NAME)
+    site.people[canary].cards.append("token-canary")
+    site.people[canary].policies.append(policy)
+    for person in people:
+        user = site.people[
+            site.enrol(person.employee_number, person.display_name, person.work_email)
+        ]
+        user.cards.append(f"token-{person.employee_number}")
+        user.plates[f"plate-{person.employee_number}"] = f"B-XY {person.employee_number}"
+        user.passes[f"pass-{person.employee_number}"] = "ACTIVE"
+        user.pin = "set"
+        user.policies.append(policy)
+        site.groups[group][1].add(user.id)
     return canary
