@@ -33,16 +33,18 @@ def tenant_words(sandbox: Sandbox) -> str:
     hybrid = sum(user.get("onPremisesSyncEnabled") is True for user in users)
     eligible = (Table.ROLE_ELIGIBILITIES, Table.GROUP_ELIGIBILITIES)
     counts = {
-        "hybrid people": hybrid,
-        "accounts in the cloud only": len(users) - hybrid - guests,
-        "guests": guests,
-        "groups": _count(view, Table.GROUPS),
-        "roles and memberships that PIM makes eligible": sum(_count(view, t) for t in eligible),
-        "applications": _count(view, Table.APPLICATIONS),
-        "agents": sum("_agent" in one for one in view.every(Table.SERVICE_PRINCIPALS)),
-        "devices": _count(view, Table.DEVICES),
+        "hybrid account": hybrid,
+        "cloud-only account": len(users) - hybrid - guests,
+        "guest": guests,
+        "group": _count(view, Table.GROUPS),
+        "eligible role": sum(_count(view, table) for table in eligible),
+        "application": _count(view, Table.APPLICATIONS),
+        "agent": sum("_agent" in one for one in view.every(Table.SERVICE_PRINCIPALS)),
+        "device": _count(view, Table.DEVICES),
     }
-    held = ", ".join(f"{number} {words}" for words, number in counts.items())
+    held = ", ".join(
+        f"{number} {word}{'' if number == 1 else 's'}" for word, number in counts.items()
+    )
     return f"{held}; what is hybrid follows the domain every {SYNC_CYCLE.total_seconds():g} s"
 
 

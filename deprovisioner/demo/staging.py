@@ -105,7 +105,7 @@ _DOMAIN: Final = """\
       only_domain: true
       leavers_ou: {leavers}
       settle: 5s                 # one controller: nothing to wait for but its own answers
-      kerberos_ticket_life: 5s   # 10 h in a real domain; this one issues no tickets
+      kerberos_ticket_life: 2s   # 10 h in a real domain; this one issues no tickets
       act: {{user: "{act}", password: "file:{secrets}/domain-act"}}
       verify: {{user: "{verify}", password: "file:{secrets}/domain-verify"}}
       canaries:
@@ -127,7 +127,7 @@ _TENANT: Final = """\
       active_directory: active-directory
       keep_mailbox: shared       # a person converts it before its licence goes
       auto_reply: "I have left. Please write to my team."
-      access_token_life: 5s      # up to 28 h in a real tenant; these waits are real time,
+      access_token_life: 2s      # up to 28 h in a real tenant; these waits are real time,
       sync_cycle: 1s             # not shortened by the factor below
       lag: 1s
       patience: 1s               # an hour; the people of a demo are quick
