@@ -38,6 +38,7 @@ from connectors.active_directory.security import (
 from connectors.active_directory.values import binary
 from connectors.contract import Effect, Holding, Outcome
 
+_CONTAINERS: Final = frozenset({b"organizationalunit", b"container", b"domaindns"})
 _SHOWN: Final = {name.lower(): name for name in DESCRIPTORS}
 _CHANGED_SINCE: Final = "its access rules were changed since: put the person back by hand"
 DUTY: Final = (
@@ -55,6 +56,7 @@ class Access:
         self._domain, self._person = domain, person
         self._seen: set[str] = set()
         self.unreadable = 0
+        self.unlisted = 0
 
     def pages(self) -> Iterator[list[Entry]]:
         """Page through the objects of both scans."""
@@ -70,7 +72,8 @@ class Access:
             yield from self._search(domain.settings.base, found_by, wanted)
         if domain.settings.read_access_rules:
             for base in domain.settings.access_bases or (domain.settings.base,):
-                yield from self._search(base, domain.settings.access_filter, [ID, DESCRIPTOR])
+                wanted = [ID, DESCRIPTOR, "objectClass"]
+                yield from self._search(base, domain.settings.access_filter, wanted)
 
     def holdings(self, page: list[Entry]) -> Iterator[Holding]:
         """Report what one page says about the person."""
@@ -80,6 +83,7 @@ class Access:
         raw = sid_bytes(sid)
         for entry in page:
             self.unreadable += not entry.values(DESCRIPTOR)
+            self.unlisted += self._hides_children(entry)
             if not entry.values(ID):
                 self.unreadable += 1
                 continue
@@ -89,8 +93,19 @@ class Access:
                         yield from self._holding(entry, attribute, value)
 
     def gaps(self) -> list[str]:
-        """Say of how many objects the access rules are hidden."""
-        return [f"the access rules of {self.unreadable} objects"] if self.unreadable else []
+        """Say of how many objects the access rules are hidden, and how many hide objects."""
+        rules = [f"the access rules of {self.unreadable} objects"] if self.unreadable else []
+        inside = [f"what lies in {self.unlisted} containers"] if self.unlisted else []
+        return rules + inside
+
+    def _hides_children(self, entry: Entry) -> bool:
+        """Law 2: below a container that we may not list, nothing looks like an empty container."""
+        classes = {value.lower() for value in entry.values("objectClass")}
+        rules = entry.values(DESCRIPTOR)
+        if not rules or not classes & _CONTAINERS:
+            return False
+        tokens = self._domain.facts.tokens
+        return not SecurityDescriptor.parse(rules[0]).lists_children_to(tokens)
 
     def _search(self, base: str, found_by: str, wanted: list[str]) -> Iterator[list[Entry]]:
         controls = [OWNER_GROUP_DACL]

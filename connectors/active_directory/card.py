@@ -76,6 +76,11 @@ _KNOWN: Final = (
     "BitLocker keys. Of a Tier-0 leaver also: krbtgt twice, DSRM, AD CS keys, KDS root key, DPAPI "
     "backup key, trusts, the cloud sync account."
 )
+_PARTITIONS: Final = (
+    "Look for this person's entry in the access rules of the configuration, schema and DNS "
+    "partitions, certificate templates first: Get-ChildItem 'AD:CN=Configuration,<forest root>' "
+    "-Recurse | Get-Acl; samba-tool dsacl get --objectdn=<object DN>."
+)
 _OTHER_DOMAINS: Final = (
     "Look in every other domain and trust: Get-ADObject -Server <domain> -LDAPFilter "
     "'(objectSid=<SID>)' in CN=ForeignSecurityPrincipals, and (member=<DN>) at a global catalog."
@@ -192,6 +197,9 @@ def _gaps(settings: Settings) -> list[Gap]:
     elif settings.access_bases or settings.access_filter != "(objectClass=*)":
         why = "access rules are read of a part of the domain only (access_bases, access_filter)"
         gaps.append(Gap(ACL, why, ACCESS_DUTY))
+    else:
+        why = "access rules in the configuration, schema and DNS partitions are not read"
+        gaps.append(Gap(ACL, why, _PARTITIONS))
     return gaps
 
 

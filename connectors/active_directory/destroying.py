@@ -20,6 +20,7 @@ from connectors.active_directory.person import Person
 from connectors.active_directory.rows import DESCRIPTOR
 from connectors.active_directory.security import SecurityDescriptor
 from connectors.active_directory.survey import left_over
+from connectors.active_directory.values import guid_dn
 from connectors.contract import Account, Effect, Outcome
 from connectors.faults import Missing, Refused, Unauthorised
 
@@ -51,7 +52,7 @@ def destroy(domain: Domain, account: Account) -> Effect:
     if domain.below(entry.dn):
         return refused(account, "other objects lie below it")
     why = _lift(domain, account, entry)
-    return refused(account, why) if why else _delete(domain, account, entry)
+    return refused(account, why) if why else _delete(domain, account)
 
 
 def undelete(domain: Domain, account: Account) -> str:
@@ -106,9 +107,10 @@ def _lift(domain: Domain, account: Account, entry: Entry) -> str:
     return domain.attempt(account.native_id, [change], [ONLY_DACL])
 
 
-def _delete(domain: Domain, account: Account, entry: Entry) -> Effect:
+def _delete(domain: Domain, account: Account) -> Effect:
+    """Delete by id: looking for references took its time, and a name may be a namesake's by now."""
     try:
-        domain.session.delete(entry.dn)
+        domain.session.delete(guid_dn(account.native_id))
     except Missing:
         pass  # somebody was faster; the re-read decides (Law 6)
     except Refused as error:

@@ -206,7 +206,7 @@ def _move(domain: Domain, person: Person, holding: Holding, unit: str) -> Effect
         return Effect(holding.key, Outcome.ALREADY, {"place": "as wanted"})
     name = entry.dn[: len(entry.dn) - len(_above(entry.dn)) - 1]
     try:
-        domain.session.move(entry.dn, name, unit)
+        domain.session.move(guid_dn(person.account.native_id), name, unit)
     except Missing as error:
         raise Transient("move: the object or the unit is not there now") from error
     except Refused as error:  # a namesake is there, or something protects the object

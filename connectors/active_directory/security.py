@@ -44,6 +44,7 @@ _MOST_AUTHORITIES: Final = 15
 class Right(IntFlag):
     """Bits of an access mask that are judged here (MS-ADTS 5.1.3.2)."""
 
+    LIST_CONTENTS = 0x4
     READ_PROPERTY = 0x10
     DELETE_TREE = 0x40
     DELETE = 0x10000
@@ -203,9 +204,16 @@ class SecurityDescriptor:
         Entries are walked in order (MS-ADTS 5.1.3.3.2). Any refusal to read, be it of a single
         attribute, that comes before the grant of all is taken as hiding something (Law 2).
         """
+        return self._grants(Right.READ_PROPERTY, tokens)
+
+    def lists_children_to(self, tokens: frozenset[Sid]) -> bool:
+        """Say whether one of ``tokens`` is shown what lies in this container, judged alike."""
+        return self._grants(Right.LIST_CONTENTS, tokens)
+
+    def _grants(self, right: Right, tokens: frozenset[Sid]) -> bool:
         if self.dacl is None:
             return True
-        reads = Right.READ_PROPERTY | Right.GENERIC_READ | Right.GENERIC_ALL
+        reads = right | Right.GENERIC_READ | Right.GENERIC_ALL
         for ace in self.dacl.entries:
             if not ace.effective or not ace.mask & reads or ace.trustee not in tokens:
                 continue

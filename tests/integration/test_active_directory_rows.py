@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import datetime as dt
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import ldap3
 import pytest
 
+from connectors.active_directory.controllers import Controllers
+from connectors.active_directory.destroying import destroy
 from connectors.active_directory.values import Flag, guid_text
 from connectors.contract import (
     Account,
@@ -28,14 +31,20 @@ from tests.support.active_directory import (
     SUCCESSOR,
     account_of,
     hidden,
+    now,
+    settings,
     subject_of,
     survey,
 )
 from tests.support.peers import samba_population as population
+from tests.support.peers.population import Entry
 from tests.support.peers.samba import ROOT, sid_text
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from connectors._directory.session import Session
     from connectors.active_directory import ActiveDirectoryConnector
     from tests.support.active_directory import Connecting
     from tests.support.peers.samba_domain import SambaDomain
@@ -219,6 +228,46 @@ def test_a_deleted_account_is_seen_deleted(
     assert (refused.outcome, "Restore-ADObject" in refused.why) == (Outcome.REFUSED, True)
 
 
+class Meanwhile:
+    """A session at which somebody is faster: right before a delete or a move they do something."""
+
+    def __init__(self, session: Session, act: Callable[[], None]) -> None:
+        self._session, self._act = session, act
+
+    def __getattr__(self, name: str) -> Any:
+        if name in {"delete", "move"}:
+            self._act()
+        return getattr(self._session, name)
+
+
+def test_a_namesake_that_took_the_place_meanwhile_is_not_deleted(
+    samba_domain: SambaDomain, connecting: Connecting
+) -> None:
+    """Looking for references takes its time; a name is whoever's it is by then (Law 5)."""
+    first, leaver = samba_domain.first, samba_domain.leaver()
+    act = connecting(Credential.ACT)
+    account = account_of(act, subject_of(leaver))
+    _take_everything(act, account, survey(act, account).items)
+    namesake = Entry(leaver.name, ("user",), {"sAMAccountName": f"other{leaver.number}"})
+
+    def marry() -> None:
+        with first.root() as connection:
+            connection.modify_dn(leaver.name, f"CN=married{leaver.number}")
+        first.add(namesake)
+
+    controllers = Controllers(settings(samba_domain), Credential.ACT, now)
+    with contextlib.closing(controllers):
+        home = controllers.home()
+        meanwhile = cast("Session", Meanwhile(home.session, marry))
+        effect = destroy(replace(home, session=meanwhile), account)
+
+    assert effect.outcome is Outcome.DONE
+    assert first.read(leaver.name, "sAMAccountName")["samaccountname"] == [
+        f"other{leaver.number}".encode()
+    ]
+    assert survey(act, account).items == ()
+
+
 def test_certain_finds_and_candidates(samba_domain: SambaDomain, connecting: Connecting) -> None:
     """Numbers and ids nobody gets twice are certain; names and patterns are candidates."""
     leaver, verify = samba_domain.leaver(), connecting(Credential.VERIFY)
@@ -272,6 +321,27 @@ def test_what_hides_one_attribute_or_object_blinds(
             reading = survey(verify, account)
             assert said in reading.blind, (name, reading.blind)
     assert not survey(verify, account).blind
+
+
+def test_what_lies_in_a_container_we_may_not_list_is_not_absent(
+    samba_domain: SambaDomain, connecting: Connecting
+) -> None:
+    """An object whose container hides it shows nowhere: the container itself says so (A17)."""
+    leaver = samba_domain.leaver()
+    act = connecting(Credential.ACT)
+    account = account_of(act, subject_of(leaver))
+    vault = f"OU=Vault,{leaver.delegated_unit}"
+    for unit in (vault, f"OU=Inner,{vault}"):
+        samba_domain.first.add(Entry(unit, ("organizationalUnit",), {}))
+    samba_domain.grant(f"OU=Inner,{vault}", "D:(A;;GA;;;{sid})", leaver.name)
+    shown = survey(act, account)
+    assert not shown.blind
+    assert any("OU=Inner" in one.label for one in shown.items)
+
+    samba_domain.grant(vault, "D:(D;;LC;;;{sid})", population.ACTOR)
+    shut = survey(act, account)
+    assert not any("OU=Inner" in one.label for one in shut.items)
+    assert "what lies in 1 containers" in shut.blind
 
 
 def test_an_account_nobody_sees_is_not_taken_for_deleted(connecting: Connecting) -> None:
