@@ -52,6 +52,12 @@ _GAPS: Final = (
         "(DELETE /projects/:id/job_token_scope/allowlist/:target_project_id).",
     ),
     Gap(
+        kind("account.service"),
+        "service accounts of single projects are not looked for",
+        "Look through service accounts of projects that the person maintained (GET "
+        "/projects/:id/service_accounts): name who is next, rotate their tokens.",
+    ),
+    Gap(
         kind("data.drive"),
         "container images and Pages sites are not in an export, and name no maker",
         "Copy container images of personal projects that are needed (GET /projects/:id/registry/"

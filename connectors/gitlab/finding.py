@@ -197,10 +197,16 @@ def _services(
     makers = {int(one.native_id): one.login for one in mine}
     if not makers or not gitlab.settings.has(Feature.SERVICE_ACCOUNTS):
         return (), ()
-    rows, gaps = seen(
-        gitlab.gather([("/service_accounts", None)])[0], "service accounts", "an administrator"
-    )
-    answers = gitlab.objects([(f"/users/{number(one, 'id')}", None) for one in rows])
+    tops = [one for one in sight.groups(gitlab) if one.get("parent_id") is None]
+    paths = ["/service_accounts"]
+    paths += [f"/groups/{number(one, 'id')}/service_accounts" for one in tops]
+    known: set[int] = set()
+    gaps: tuple[str, ...] = ()
+    for listed in gitlab.gather([(path, None) for path in paths]):
+        rows, missing = seen(listed, "service accounts", "an administrator; or name them absent")
+        known |= {number(one, "id") for one in rows}
+        gaps += missing
+    answers = gitlab.objects([(f"/users/{one}", None) for one in sorted(known)])
     found: list[Account] = []
     for answer in answers:
         if isinstance(answer, Missing):

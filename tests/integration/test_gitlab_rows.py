@@ -216,7 +216,7 @@ def test_a_hidden_list_is_not_an_empty_one(rig: ForgeRig, there: bool) -> None:
 
 def test_a_group_owner_takes_people_out_and_says_what_they_cannot() -> None:
     """gitlab.com: no block; memberships go, links go, and the rest is named on the card."""
-    with forge(prepared=True, mode=Mode.GROUP, group=5001) as rig:
+    with forge(mode=Mode.GROUP, group=5001) as rig:
         assert rig.gitlab.group_id(TOP) == 5001
         rig.more = {**rig.more, "absent": frozenset(), "sudo": False}
         acting, verifying = rig.opened(Credential.ACT), rig.opened(Credential.VERIFY)
