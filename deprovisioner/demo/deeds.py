@@ -140,7 +140,8 @@ def replace_secret(office: Office, asked: Asked) -> bool:
 
 def _another(known: Record, now: datetime) -> Record:
     ends = stamp(now + _LIFE)
-    return {**known, "keyId": str(uuid.uuid4()), "startDateTime": stamp(now), "endDateTime": ends}
+    key = str(uuid.uuid5(_NAMES, known["keyId"]))
+    return {**known, "keyId": key, "startDateTime": stamp(now), "endDateTime": ends}
 
 
 def _everything_ended(office: Office) -> bool:
