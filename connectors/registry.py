@@ -32,6 +32,7 @@ _ROOMS: Final[dict[str, str]] = {
     "memory": "connectors.memory",
     "scim": "connectors.scim",
     "unifi-access": "connectors.doors.unifi_access",
+    "zkteco": "connectors.doors.zkteco",
 }
 
 

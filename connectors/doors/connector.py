@@ -215,12 +215,28 @@ class DoorConnector:
         self._may_write(account)
         before = self._system.inventory(account.native_id)
         if before is None:
-            why = "the person was deleted: enrol them anew"
-            return [Effect(one.key, Outcome.REFUSED, _ABSENT, why=why) for one in holdings]
+            return self._reinstated(account, holdings)
         effects: dict[str, Effect] = {}
         for one in sorted(holdings, key=lambda each: each.kind == ACCOUNT):
             effects[one.key] = self._put_back(before, one)
         return [effects[one.key] for one in holdings]
+
+    def _reinstated(self, account: Account, holdings: Sequence[Holding]) -> Sequence[Effect]:
+        """Bring back who is not on the platform, where it has a verb for that."""
+        try:
+            request = self._system.reinstate(account.native_id, holdings[0].restore)
+        except Refused as error:
+            why = _why(error)
+            return [Effect(one.key, Outcome.REFUSED, _ABSENT, why=why) for one in holdings]
+        after = self._system.inventory(account.native_id)
+        effects = []
+        for one in holdings:
+            found = after.find(one.kind, one.native_id) if after is not None else None
+            if found is None:
+                effects.append(self._pending(one.key, _ABSENT, request, _NOT_YET))
+            else:
+                effects.append(Effect(one.key, Outcome.DONE, _said(found), request))
+        return effects
 
     def destroy(self, account: Account) -> Effect:
         """Delete the person. Panels may keep them a while: the re-read shows only the platform."""

@@ -135,6 +135,10 @@ class DoorSystem(Protocol):
         """Restore from a pre-image, whether suspended or removed."""
         ...
 
+    def reinstate(self, person_id: str, before: Mapping[str, Json]) -> str:
+        """Bring back somebody whom suspending took off the platform. Raises Refused elsewhere."""
+        ...
+
     def counterpart(
         self, inventory: Inventory, of: Kind, native_id: str, before: Mapping[str, Json]
     ) -> Held | None:

@@ -53,8 +53,13 @@ class Wire:
         clock: Callable[[], datetime],
         timer: Callable[[], float] = time.monotonic,
         transport: httpx.BaseTransport | None = None,
+        wrap: Callable[[ssl.SSLContext], httpx.BaseTransport] | None = None,
     ) -> None:
-        """Remember the settings; no I/O. ``timer`` measures a call, in seconds."""
+        """Remember the settings; no I/O. ``timer`` measures a call, in seconds.
+
+        ``wrap`` makes a transport of its own with the trust that it is given.
+        """
+        self._wrap = wrap
         self._settings = settings
         self._clock = clock
         self._timer = timer
@@ -117,13 +122,14 @@ class Wire:
 
     def _connected(self) -> httpx.Client:
         if self._client is None:
+            trust = _trust(self._settings)
             self._client = httpx.Client(
-                verify=_trust(self._settings),
+                verify=trust,
                 timeout=self._settings.timeout.total_seconds(),
                 follow_redirects=False,  # a redirect is a login page or a typing error
                 trust_env=False,  # the environment's proxies and .netrc are not our settings
                 headers={"Accept-Encoding": "identity"},
-                transport=self._transport,
+                transport=self._wrap(trust) if self._wrap else self._transport,
             )
         return self._client
 

@@ -9,11 +9,23 @@ from datetime import timedelta
 import pytest
 
 from connectors.conformance import CHECKS, Check, Rig, Verdict, judge
-from tests.support.doors import DoorRig, GallagherDoors, HikvisionDoors, UniFiDoors, serving
+from tests.support.doors import (
+    DoorRig,
+    GallagherDoors,
+    HikvisionDoors,
+    UniFiDoors,
+    ZktecoDoors,
+    serving,
+)
 
 SLOW = frozenset({"only-faults-escape", "fault-texts-name-nobody", "slow-is-transient"})
 """Checks that wait for our own timeout again and again: once is enough, the wire is shared."""
-PRODUCTS = {"hikvision": HikvisionDoors, "gallagher": GallagherDoors, "unifi-access": UniFiDoors}
+PRODUCTS = {
+    "hikvision": HikvisionDoors,
+    "gallagher": GallagherDoors,
+    "unifi-access": UniFiDoors,
+    "zkteco": ZktecoDoors,
+}
 
 
 CASES = [

@@ -26,6 +26,7 @@ from tests.support.doors import (
     GallagherDoors,
     HikvisionDoors,
     UniFiDoors,
+    ZktecoDoors,
     company,
     serving,
     subject_of,
@@ -93,6 +94,12 @@ def gallagher() -> Iterator[Case]:
 @pytest.fixture
 def unifi() -> Iterator[Case]:
     with serving(UniFiDoors(4)) as doors, contextlib.closing(Case(doors)) as case:
+        yield case
+
+
+@pytest.fixture
+def zkteco() -> Iterator[Case]:
+    with serving(ZktecoDoors(4)) as doors, contextlib.closing(Case(doors)) as case:
         yield case
 
 
@@ -503,3 +510,61 @@ def test_list_that_is_cut_is_blind(unifi: Case) -> None:
     reading = gather(unifi.open(Credential.VERIFY).list_accounts())
 
     assert reading.blind == "the read was cut short"
+
+
+# ------------------------------------------------------------------------------------- ZKTeco
+def test_leaving_and_coming_back(zkteco: Case) -> None:
+    """Leaving takes cards and levels at once; each pre-image alone brings the whole person back."""
+    before = zkteco.doors.witness(NUMBER)
+    holdings = zkteco.survey(Credential.ACT).items
+
+    zkteco.take(Stage.CONTAIN)
+    assert zkteco.survey().items == ()
+    act = zkteco.open(Credential.ACT)
+    undone = [act.restore(zkteco.account, [one])[0].outcome for one in holdings]
+
+    assert undone[0] is Outcome.DONE
+    assert set(undone[1:]) == {Outcome.ALREADY}
+    assert zkteco.doors.witness(NUMBER) == before
+
+
+def test_password_hash_is_never_kept(zkteco: Case) -> None:
+    """The hash that person reads bring is in no pre-image."""
+    assert zkteco.doors.site.people[NUMBER]["selfPwd"]
+
+    held = repr(zkteco.survey(Credential.ACT).items)
+
+    assert zkteco.doors.site.people[NUMBER]["selfPwd"] not in held
+
+
+def test_device_state_is_a_persons_task(zkteco: Case) -> None:
+    """A device that is away still opens, and nothing shows it: the card makes it a duty."""
+    zkteco.doors.site.panels.lose("zk-1")
+    zkteco.take(Stage.CONTAIN)
+    zkteco.wait(3600)
+
+    gaps = {gap.kind: gap.duty for gap in zkteco.open(Credential.VERIFY).card().gaps}
+
+    assert zkteco.doors.site.opens(NUMBER, "zk-1")
+    assert "tell the guards" in gaps[DOOR]
+
+
+def test_times_without_a_zone_are_the_servers(zkteco: Case) -> None:
+    """An event's local time becomes an instant by the zone of the server."""
+    site, end = zkteco.doors.site, zkteco.doors.clock.at
+    site.panels.happen(NUMBER, "zk-1", end + timedelta(minutes=5), granted=True)
+    zkteco.wait(3600)
+
+    reading = gather(zkteco.open(Credential.VERIFY).activity(zkteco.account, end))
+
+    assert [one.at for one in reading.items] == [end + timedelta(minutes=5)]
+
+
+def test_token_in_the_address_is_in_no_log(zkteco: Case, caplog: pytest.LogCaptureFixture) -> None:
+    """The product wants its token in the query; libraries that log addresses never see it."""
+    caplog.set_level("DEBUG")
+
+    zkteco.survey()
+
+    assert "person" in caplog.text
+    assert "token-verify" not in caplog.text

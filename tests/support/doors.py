@@ -17,7 +17,7 @@ import httpx
 
 from connectors.conformance import Situation
 from connectors.contract import Connector, Credential, Holding, Json, Subject
-from connectors.doors import gallagher, hikvision, unifi_access
+from connectors.doors import gallagher, hikvision, unifi_access, zkteco
 from connectors.doors.contract import ACCOUNT, CARD, DOOR, MOBILE_PASS
 from connectors.secret import Secret
 from deprovisioner.sandbox.company import Company
@@ -26,6 +26,7 @@ from deprovisioner.sandbox.doors.gallagher import NUMBER_FIELD, GallagherSite
 from deprovisioner.sandbox.doors.hikvision import HikvisionSite
 from deprovisioner.sandbox.doors.serving import DoorServer
 from deprovisioner.sandbox.doors.unifi_access import UniFiSite
+from deprovisioner.sandbox.doors.zkteco import TIME_ZONE, ZktecoSite
 from deprovisioner.sandbox.people import Person
 
 START = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
@@ -246,6 +247,49 @@ class UniFiDoors:
     def hide(self, numbers: Sequence[str], *, hidden: bool) -> None:
         for number in numbers:
             self.site.person_with(number).hidden = hidden
+
+
+class ZktecoDoors:
+    """A warehouse abroad."""
+
+    def __init__(self, people: int = 12, **settings: Any) -> None:
+        self.clock = Clock()
+        tokens = frozenset({"token-act", "token-verify"})
+        self.site = ZktecoSite(self.clock.now, tokens, frozenset({"token-act"}))
+        some = populace.at_site(company(), populace.BERLIN)[:people]
+        self.canary = populace.furnish_zkteco(self.site, some)
+        self._settings = settings
+
+    @property
+    def server(self) -> DoorServer:
+        return self.site.server
+
+    def connector(self, credential: Credential, url: str, **more: Any) -> Connector:
+        given: dict[str, Any] = {
+            "url": url,
+            "act": held("token-act"),
+            "verify": held("token-verify"),
+            "time_zone": TIME_ZONE,
+            "canaries": ({"id": self.canary, "number": populace.CANARY_NUMBER},),
+        }
+        settings = zkteco.Settings.model_validate(given | self._settings | more)
+        return zkteco.open_connector("warehouse", settings, credential, self.clock.now)
+
+    def witness(self, number: str) -> dict[str, Json]:
+        return self.site.state_of(number)
+
+    def numbers(self) -> list[str]:
+        return list(self.site.people)
+
+    def vanish(self, number: str, holding: Holding) -> None:
+        self.site.people[number]["accLevelIds"] = ""
+
+    def rename(self, number: str) -> None:
+        self.site.enrol("777777", self.site.people[number]["name"], "777777", "1")
+        self.site.people[number]["name"] = "Somebody Renamed"
+
+    def hide(self, numbers: Sequence[str], *, hidden: bool) -> None:
+        self.site.hidden = set(numbers) if hidden else set()
 
 
 @dataclass

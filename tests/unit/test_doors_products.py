@@ -16,7 +16,7 @@ from connectors.doors.gallagher.state import held_of, panels_of, person_of
 from connectors.doors.unifi_access import state as unifi
 from connectors.faults import Malformed
 from connectors.registry import load
-from tests.support.doors import NOBODY, GallagherDoors, HikvisionDoors, UniFiDoors
+from tests.support.doors import NOBODY, GallagherDoors, HikvisionDoors, UniFiDoors, ZktecoDoors
 
 LEAVER = Person("p", "1042", "Somebody")
 PANELS = st.lists(
@@ -174,7 +174,7 @@ def test_pin_and_card_of_a_console_stay_there() -> None:
     assert not any("C0FFEE" in one.id + one.label for one in held)
 
 
-@pytest.mark.parametrize("name", ["hikvision", "gallagher", "unifi-access"])
+@pytest.mark.parametrize("name", ["hikvision", "gallagher", "unifi-access", "zkteco"])
 def test_registry_opens_each_product(name: str) -> None:
     """Each product is a type of its own, with settings of its own."""
     made = load(name)
@@ -182,7 +182,7 @@ def test_registry_opens_each_product(name: str) -> None:
     assert made.settings.__module__.startswith("connectors.doors.")
 
 
-@pytest.mark.parametrize("doors", [HikvisionDoors, GallagherDoors, UniFiDoors])
+@pytest.mark.parametrize("doors", [HikvisionDoors, GallagherDoors, UniFiDoors, ZktecoDoors])
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -200,7 +200,7 @@ def test_settings_refuse_what_is_unsafe(doors: Any, wrong: dict[str, Any]) -> No
         doors(0).connector(Credential.ACT, **({"url": NOBODY} | wrong))
 
 
-@pytest.mark.parametrize("doors", [HikvisionDoors, GallagherDoors, UniFiDoors])
+@pytest.mark.parametrize("doors", [HikvisionDoors, GallagherDoors, UniFiDoors, ZktecoDoors])
 def test_card_says_what_does_not_come_back(doors: Any) -> None:
     """Whatever a stage takes can be put back, or the card says in words that it cannot."""
     connector = doors(0).connector(Credential.ACT, NOBODY)

@@ -224,6 +224,10 @@ class GallagherSystem:
             raise Refused("doors: a mobile credential is invited anew", code="gallagher:mobile")
         return self._patch(inventory, addition(of, before))
 
+    def reinstate(self, person_id: str, before: Mapping[str, Json]) -> str:
+        """Suspending takes nobody off this platform."""
+        raise Refused("doors: the person was deleted: enrol them anew", code="doors:deleted")
+
     def counterpart(
         self, inventory: Inventory, of: Kind, native_id: str, before: Mapping[str, Json]
     ) -> Held | None:

@@ -266,6 +266,10 @@ class HikvisionSystem:
             raise Refused("doors: enrolled anew at a reader", code="artemis:restore")
         return ""
 
+    def reinstate(self, person_id: str, before: Mapping[str, Json]) -> str:
+        """Suspending takes nobody off this platform."""
+        raise Refused("doors: the person was deleted: enrol them anew", code="doors:deleted")
+
     def counterpart(
         self, inventory: Inventory, of: Kind, native_id: str, before: Mapping[str, Json]
     ) -> Held | None:

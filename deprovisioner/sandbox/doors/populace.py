@@ -11,6 +11,7 @@ from deprovisioner.sandbox.company import Company
 from deprovisioner.sandbox.doors.gallagher import GallagherSite
 from deprovisioner.sandbox.doors.hikvision import HikvisionSite
 from deprovisioner.sandbox.doors.unifi_access import UniFiSite
+from deprovisioner.sandbox.doors.zkteco import ZktecoSite
 from deprovisioner.sandbox.people import Person
 
 CANARY_NUMBER = "900001"
@@ -78,4 +79,16 @@ def furnish_unifi(site: UniFiSite, people: Iterable[Person]) -> str:
         user.pin = "set"
         user.policies.append(policy)
         site.groups[group][1].add(user.id)
+    return canary
+
+
+def furnish_zkteco(site: ZktecoSite, people: Iterable[Person]) -> str:
+    """Put up two devices, and enrol people and the canary; returns the canary's personnel id."""
+    site.panels.add("zk-1", "Warehouse")
+    site.panels.add("zk-2", "Dock")
+    canary = site.enrol(CANARY_NUMBER, CANARY_NAME, "900001", "1")
+    for person in people:
+        site.enrol(
+            person.employee_number, person.display_name, f"66{person.employee_number}", "1,2"
+        )
     return canary
