@@ -20,6 +20,7 @@ from botocore.exceptions import (  # type: ignore[import-untyped]
     PartialCredentialsError,
     SSLError,
 )
+from botocore.exceptions import ConnectionError as NoConnection
 from botocore.parsers import ResponseParserError  # type: ignore[import-untyped]
 
 from connectors.faults import Fault, Malformed, Missing, Refused, Transient, Unauthorised
@@ -71,7 +72,7 @@ def faults(operation: str) -> Iterator[None]:
         raise Unauthorised(f"{operation}: no credentials", code="aws:credentials") from error
     except SSLError as error:
         raise Unauthorised(f"{operation}: not AWS's certificate", code="aws:tls") from error
-    except (HTTPClientError, IncompleteReadError) as error:
+    except (HTTPClientError, NoConnection, IncompleteReadError) as error:
         raise Transient(f"{operation}: no answer", code=f"aws:{type(error).__name__}") from error
     except BotoCoreError as error:
         code = f"aws:{type(error).__name__}"

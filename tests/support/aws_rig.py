@@ -10,6 +10,7 @@ import json
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
@@ -67,26 +68,32 @@ def certificate() -> str:
 
 def hands(url: str, account: str, service: str, region: str = REGION) -> Any:  # noqa: ANN401
     """Make a client that acts in an account, past the connector."""
-    config = Config(
-        retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, proxies={}
-    )
+    config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, proxies={})
     base = {
         "endpoint_url": url,
         "region_name": region,
         "config": config,
     }
     keys = {"aws_access_key_id": "root", "aws_secret_access_key": "root"}
-    session = boto3.session.Session()
     if account:
-        got = session.client("sts", **base, **keys).assume_role(
-            RoleArn=f"arn:aws:iam::{account}:role/hands", RoleSessionName="hands"
-        )["Credentials"]
+        got = (
+            _session()
+            .client("sts", **base, **keys)
+            .assume_role(RoleArn=f"arn:aws:iam::{account}:role/hands", RoleSessionName="hands")[
+                "Credentials"
+            ]
+        )
         keys = {
             "aws_access_key_id": got["AccessKeyId"],
             "aws_secret_access_key": got["SecretAccessKey"],
             "aws_session_token": got["SessionToken"],
         }
-    return session.client(service, **base, **keys)
+    return _session().client(service, **base, **keys)
+
+
+@cache
+def _session() -> Any:  # noqa: ANN401 - boto3 has no types
+    return boto3.session.Session()
 
 
 @dataclass
@@ -135,8 +142,14 @@ class AwsRig:
         for one in ("qzhao", "mchen"):
             self.iam.attach_user_policy(UserName=one, PolicyArn=policy["Arn"])
             self.iam.put_user_policy(UserName=one, PolicyName="own", PolicyDocument=READ_ONLY)
-        self.double.boundaries[HOME, "qzhao"] = policy["Arn"]
+        self.reading = policy["Arn"]
         self._trusted()
+
+    def bound(self) -> None:
+        """Give the leaver a boundary. It waits for the group that has no other member, so the
+        suite, which takes everything in one go, has none.
+        """
+        self.double.boundaries[HOME, "qzhao"] = self.reading
 
     def _credentials(self, login: str) -> None:
         iam = self.iam
@@ -155,7 +168,7 @@ class AwsRig:
         self.double.services[HOME, login] = [
             {
                 "UserName": login,
-                "ServiceSpecificCredentialId": f"ACCA{login}0001",
+                "ServiceSpecificCredentialId": f"ACCA{login.upper():0<16}",
                 "ServiceUserName": f"{login}-at-{HOME}",
                 "ServiceName": "bedrock.amazonaws.com",
                 "Status": "Active",
@@ -240,7 +253,9 @@ class AwsRig:
                 [digest(one["CertificateBody"]), one["Status"]] for one in certificates
             ),
             "mfa": len(iam.list_mfa_devices(UserName=name)["MFADevices"]),
-            "groups": sorted(g["GroupName"] for g in iam.list_groups_for_user(UserName=name)["Groups"]),
+            "groups": sorted(
+                g["GroupName"] for g in iam.list_groups_for_user(UserName=name)["Groups"]
+            ),
             "inline": sorted(inline),
             "attached": sorted(one["PolicyArn"] for one in attached),
             "boundary": self.double.boundaries.get((HOME, name), ""),

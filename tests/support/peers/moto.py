@@ -9,7 +9,6 @@ and brings about the troubles that a rig is asked for. It is no proof of what AW
 from __future__ import annotations
 
 import contextlib
-import http.client
 import itertools
 import json
 import re
@@ -23,7 +22,8 @@ from xml.sax.saxutils import escape
 
 from moto.iam.models import iam_backends
 from moto.moto_api._internal import moto_api_backend
-from moto.server import ThreadedMotoServer
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.test import Client
 
 from connectors.conformance import Situation
 from tests.support.peers.processes import LOOPBACK
@@ -117,18 +117,20 @@ class AwsDouble:
     entitlements: dict[str, tuple[str, str]] = field(default_factory=dict)
     unknown_below: set[str] = field(default_factory=set)
     behind: int = 0
+    _one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
     _healed: threading.Event = field(default_factory=threading.Event)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def __enter__(self) -> Self:
         """Start moto and listen."""
-        self._moto = ThreadedMotoServer(ip_address=LOOPBACK, port=0, verbose=False)
-        self._moto.start()
-        self._upstream = self._moto.get_host_and_port()
-        self._server = ThreadingHTTPServer((LOOPBACK, 0), _handler(self))
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self._thread.start()
+        self._moto = Client(DomainDispatcherApplication(create_backend_app))
+        self._listeners = []
+        for respond in (self.respond, self.straight):
+            server = ThreadingHTTPServer((LOOPBACK, 0), _handler(respond))
+            server.daemon_threads = True
+            thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+            thread.start()
+            self._listeners.append((server, thread))
         return self
 
     def __exit__(
@@ -139,20 +141,20 @@ class AwsDouble:
     ) -> None:
         """Close both ports."""
         self._healed.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(5)
-        self._moto.stop()
+        for server, thread in self._listeners:
+            server.shutdown()
+            server.server_close()
+            thread.join(5)
 
     @property
     def url(self) -> str:
         """Where clients connect."""
-        return f"http://{LOOPBACK}:{self._server.server_address[1]}"
+        return f"http://{LOOPBACK}:{self._listeners[0][0].server_address[1]}"
 
     @property
     def moto_url(self) -> str:
         """Where moto itself listens: for hands that go past the double."""
-        return f"http://{self._upstream[0]}:{self._upstream[1]}"
+        return f"http://{LOOPBACK}:{self._listeners[1][0].server_address[1]}"
 
     def empty(self) -> None:
         """Make everything new."""
@@ -187,14 +189,13 @@ class AwsDouble:
         return made or self._spoiled(asked, self._passed_on(asked))
 
     def _passed_on(self, asked: Asked) -> Made:
-        connection = http.client.HTTPConnection(*self._upstream, timeout=30)
-        try:
-            connection.request(asked.method, asked.path, asked.body, dict(asked.headers))
-            response = connection.getresponse()
-            media_type = response.getheader("Content-Type", _XML)
-            return Made(response.status, response.read(), media_type)
-        finally:
-            connection.close()
+        return self.straight(asked.method, asked.path, asked.headers, asked.body)
+
+    def straight(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Made:
+        """Let moto answer, in this process and one request at a time: it is not made for more."""
+        with self._one_at_a_time:
+            response = self._moto.open(path, method=method, headers=dict(headers), data=body)
+            return Made(response.status_code, response.data, response.content_type or _XML)
 
     def _trouble(self, asked: Asked) -> Made | None:
         situation, query = self.situation, _is_query(asked)
@@ -378,9 +379,7 @@ def _asked(method: str, path: str, headers: Mapping[str, str], body: bytes) -> A
         arguments = dict(parse_qsl(body.decode()))
         action = str(arguments.get("Action", ""))
     service = {"sso": "sso-admin"}.get(service, service)
-    return Asked(
-        method, path, headers, body, service, region, _account_of(key), action, arguments
-    )
+    return Asked(method, path, headers, body, service, region, _account_of(key), action, arguments)
 
 
 def _account_of(key: str) -> str:
@@ -398,11 +397,14 @@ def _is_query(asked: Asked) -> bool:
     return not asked.headers.get("X-Amz-Target")
 
 
-def _handler(double: AwsDouble) -> type[BaseHTTPRequestHandler]:
+def _handler(
+    respond: Callable[[str, str, Mapping[str, str], bytes], Made],
+) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         """One connection."""
 
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # one write for an answer: two would wait for each other
         disable_nagle_algorithm = True
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
@@ -411,7 +413,7 @@ def _handler(double: AwsDouble) -> type[BaseHTTPRequestHandler]:
         def pass_on(self) -> None:
             """Read one request and answer it."""
             body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-            made = double.respond(self.command, self.path, dict(self.headers), body)
+            made = respond(self.command, self.path, dict(self.headers), body)
             if not made.status:
                 self.close_connection = True
                 return
@@ -423,6 +425,7 @@ def _handler(double: AwsDouble) -> type[BaseHTTPRequestHandler]:
                 self.send_header("Content-Length", str(len(made.body)))
                 self.end_headers()
                 self.wfile.write(made.body)
+                self.wfile.flush()
 
     for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"):
         setattr(Handler, f"do_{method}", Handler.pass_on)
