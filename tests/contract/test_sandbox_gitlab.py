@@ -6,6 +6,7 @@ these tests are skipped and say so.
 """
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -124,8 +125,13 @@ def test_no_query_is_made_up() -> None:
         assert known is None or given <= known | {"pagination"}, path
 
 
-def operations() -> Iterator[tuple[str, str, frozenset[str]]]:
+@cache
+def operations() -> tuple[tuple[str, str, frozenset[str]], ...]:
     """Read the operations of the document: method, path, names of query parameters."""
+    return tuple(_operations())
+
+
+def _operations() -> Iterator[tuple[str, str, frozenset[str]]]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     document: dict[str, Any] = yaml.load((FOLDER / DOCUMENT).read_text("utf-8"), loader)  # noqa: S506 - a safe loader
     shared = document["components"].get("parameters", {})

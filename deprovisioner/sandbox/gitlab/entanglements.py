@@ -55,6 +55,12 @@ def outward(make: Builder, person: Person, path: str) -> None:
         _project=project,
         _made_by=user,
     )
+    _published(make, person, path)
+
+
+def _published(make: Builder, person: Person, path: str) -> None:
+    store, user, project = make.store, make.user(person), make.projects[path]
+    nowhere: dict[str, int | None] = {"_project": None, "_group": None}
     store.add(
         Table.INTEGRATIONS,
         title="Slack notifications",

@@ -41,7 +41,7 @@ def load(world: World, forge: Forge, now: datetime) -> None:
 
 
 def _sign_in(world: World, make: Builder, person: Person) -> None:
-    user, login, store = make.user(person), person.login, make.store
+    user = make.user(person)
     ends = (make.now + timedelta(days=200)).date().isoformat()
     for name, scopes in (("laptop", ["api"]), ("editor", ["read_repository"])):
         tokens.issue(
@@ -75,6 +75,12 @@ def _sign_in(world: World, make: Builder, person: Person) -> None:
         expires_at=ends,
         created_at=make.created,
     )
+    _keys(make, person)
+    _applications(world, make, person)
+
+
+def _keys(make: Builder, person: Person) -> None:
+    user, login, store = make.user(person), person.login, make.store
     for name in ("laptop", "desktop"):
         add_key(store, user, name, example_key(f"{login}@{name}"), make.created)
     armour = base64.b64encode(hashlib.sha256(login.encode()).digest()).decode()
@@ -90,6 +96,11 @@ def _sign_in(world: World, make: Builder, person: Person) -> None:
         (f"{login}@new.example", None),
     ):
         store.add(Table.EMAILS, email=mail, confirmed_at=confirmed, _user=user)
+
+
+def _applications(world: World, make: Builder, person: Person) -> None:
+    """An application of one's own, and a grant that no answer shows."""
+    user, login, store = make.user(person), person.login, make.store
     app = store.add(
         Table.APPLICATIONS,
         application_id=hashlib.sha256(f"app {login}".encode()).hexdigest(),
@@ -147,6 +158,12 @@ def _ci(make: Builder, person: Person, path: str) -> None:
         _project=project,
         _token=hashlib.sha256(f"trigger {path}".encode()).hexdigest()[:20],
     )
+    _pipelines(make, person, path)
+
+
+def _pipelines(make: Builder, person: Person, path: str) -> None:
+    """Pipelines in three states, and who may read the project with a job token."""
+    store, user, project = make.store, make.user(person), make.projects[path]
     for number, status in enumerate(("success", "running", "pending"), start=1):
         store.add(
             Table.PIPELINES,
@@ -186,6 +203,13 @@ def _machines(world: World, make: Builder, person: Person, path: str) -> None:
     images = make.projects[f"{TOP}/platform/build/images"]
     for target, writes in ((project, True), (images, False)):
         store.add(Table.DEPLOY_KEY_PROJECTS, can_push=writes, _project=target, _key=key["id"])
+    _tokens_and_runners(world, make, person, project)
+    _agent(world, make, person, project)
+    _bots(world, make, person, path)
+
+
+def _tokens_and_runners(world: World, make: Builder, person: Person, project: int) -> None:
+    store, user = make.store, make.user(person)
     places: list[dict[str, int | None]] = [
         {"_project": project, "_group": None},
         {"_project": None, "_group": make.groups[TOP]},
@@ -227,8 +251,6 @@ def _machines(world: World, make: Builder, person: Person, path: str) -> None:
             _created_by=user,
             _token=world.new_secret(),
         )
-    _agent(world, make, person, project)
-    _bots(world, make, person, path)
 
 
 def _agent(world: World, make: Builder, person: Person, project: int) -> None:
