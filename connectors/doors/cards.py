@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
-from connectors.contract import Kind, Stage, Support, Verification
+from connectors.contract import Kind, Stage, Strength, Support, Verification
 from connectors.doors.settings import DoorSettings
 
 BUNDLE: Final = "doors"
@@ -32,6 +33,16 @@ def support(
         not_restorable=not_restorable,
         bundle=BUNDLE if Stage.CONTAIN in stages else "",
         duty=duty,
+    )
+
+
+def in_panel_time(settings: DoorSettings, *supports: Support) -> tuple[Support, ...]:
+    """Say that nothing is taken away *now*: panels in reach have it within ``panel_wait``."""
+    return tuple(
+        replace(one, revokes=Strength.BOUNDED, revoke_bound=settings.panel_wait)
+        if one.stages
+        else one
+        for one in supports
     )
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from connectors.contract import Credential, HoldingState, Stage
+from connectors.contract import Credential, HoldingState, Stage, Strength
 from connectors.doors import folding
 from connectors.doors.contract import ACCOUNT, DOOR, Held, Inventory, Panel, PanelState, Person
 from connectors.doors.gallagher.state import held_of, panels_of, person_of
@@ -210,3 +210,4 @@ def test_card_says_what_does_not_come_back(doors: Any) -> None:
     assert card.support(ACCOUNT).stages == {Stage.CONTAIN, Stage.DESTROY}
     assert all(one.stages or one.duty for one in card.supports)
     assert all(gap.duty for gap in card.gaps)
+    assert {one.revokes for one in card.supports if one.stages} == {Strength.BOUNDED}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from connectors.contract import Card, Gap
-from connectors.doors.cards import ALL_OF_IT, BOTH, TAKE, shared_notes, support
+from connectors.doors.cards import ALL_OF_IT, BOTH, TAKE, in_panel_time, shared_notes, support
 from connectors.doors.contract import ACCOUNT, CARD, DOOR, MOBILE_PASS, PIN, ROLE
 from connectors.doors.gallagher.settings import Settings
 
@@ -34,7 +34,8 @@ def card(settings: Settings) -> Card:
     gaps = [Gap(PIN, "PINs and user codes cannot be read", PIN_DUTY)] if settings.pins else []
     return Card(
         product="Gallagher Command Centre",
-        supports=(
+        supports=in_panel_time(
+            settings,
             support(ACCOUNT, ALL_OF_IT, _DEAUTHORISE),
             support(CARD, BOTH, _EDIT),
             support(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from connectors.contract import Card, Gap
-from connectors.doors.cards import ALL_OF_IT, BOTH, TAKE, shared_notes, support
+from connectors.doors.cards import ALL_OF_IT, BOTH, TAKE, in_panel_time, shared_notes, support
 from connectors.doors.contract import ACCOUNT, BIOMETRIC, CARD, DOOR
 from connectors.doors.hikvision.settings import Settings
 
@@ -27,7 +27,8 @@ def card(settings: Settings) -> Card:
     events = "" if settings.events_subscribed else " Not checked yet: activity has a gap."
     return Card(
         product="Hikvision iSecure Center",
-        supports=(
+        supports=in_panel_time(
+            settings,
             support(ACCOUNT, ALL_OF_IT, _PERSON),
             support(
                 CARD, BOTH, _PERSON, not_restorable="a returned card: it is issued anew by hand"

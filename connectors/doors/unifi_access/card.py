@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from connectors.contract import Card, Gap
-from connectors.doors.cards import ALL_OF_IT, BOTH, TAKE, shared_notes, support
+from connectors.doors.cards import ALL_OF_IT, BOTH, TAKE, in_panel_time, shared_notes, support
 from connectors.doors.contract import ACCOUNT, BIOMETRIC, CARD, DOOR, MOBILE_PASS, PIN
 from connectors.doors.unifi_access.settings import Settings
 from connectors.doors.unifi_access.state import GROUP, NETWORK
@@ -39,7 +39,7 @@ def card(settings: Settings) -> Card:
         supports.append(support(NETWORK, frozenset(), "view:user", duty=NETWORK_DUTY))
     return Card(
         product="UniFi Access",
-        supports=tuple(supports),
+        supports=in_panel_time(settings, *supports),
         settle=settings.settle,
         gaps=(Gap(BIOMETRIC, "faces and visitors' passes are not shown", FACE_DUTY),),
         notes=(*shared_notes(settings), _NO_ACKNOWLEDGEMENT, _ENTERPRISE),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from connectors.contract import Card, Gap, Verification
-from connectors.doors.cards import ALL_OF_IT, FREEZE, shared_notes, support
+from connectors.doors.cards import ALL_OF_IT, FREEZE, in_panel_time, shared_notes, support
 from connectors.doors.contract import ACCOUNT, BIOMETRIC, CARD, DOOR, PIN
 from connectors.doors.zkteco.settings import Settings
 
@@ -26,7 +26,8 @@ def card(settings: Settings) -> Card:
     acknowledged = Verification.ACKNOWLEDGED
     return Card(
         product="ZKTeco ZKBio CVSecurity",
-        supports=(
+        supports=in_panel_time(
+            settings,
             support(ACCOUNT, ALL_OF_IT, _RIGHT, verifies=acknowledged),
             support(CARD, FREEZE, _RIGHT, verifies=acknowledged),
             support(DOOR, FREEZE, _RIGHT, verifies=acknowledged),
