@@ -40,6 +40,8 @@ _CONVERT_FIRST: Final = "the mailbox is converted to a shared one first"
 
 
 def _read(leaver: Leaver) -> RowReading:
+    if leaver.user.get("licenseAssignmentStates") is None:  # nobody's is shown as an empty list
+        return RowReading(gaps=("licences of the user (needs User.Read.All)",))
     states = parts(leaver.user, "licenseAssignmentStates")
     given = [row for row in states if text(row, "assignedByGroup")]
     answers = leaver.graph.objects(

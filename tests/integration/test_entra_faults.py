@@ -214,6 +214,29 @@ def test_a_right_taken_from_the_verifier_makes_it_blind(
     assert not survey(rig, account, Credential.VERIFY).blind
 
 
+def test_memberships_that_show_their_id_alone_are_blind() -> None:
+    """A lesser right answers 200 with nothing but ids: neither the canary's nor ours are seen."""
+    with tenant() as rig:
+        account = rig.account()
+        rig.graph.withdraw(App.VERIFIER, "Directory.Read.All")
+        rig.graph.consent(App.VERIFIER, "GroupMember.ReadBasic.All")
+        gaps = survey(rig, account, Credential.VERIFY).gaps
+    assert any(gap.startswith("memberships of the canary") for gap in gaps)
+    assert any(gap[0].isdigit() and "memberships" in gap for gap in gaps)
+
+
+def test_a_canary_that_is_somebody_else_proves_nothing(rig: EntraRig) -> None:
+    """The id answers, and the number is not the canary's: the settings name another user."""
+    account = rig.account()
+    other = rig.settings().canary.model_copy(update={"employee_id": "999998"})
+    rig.more = {**rig.more, "canary": other}
+    assert "canary" in survey(rig, account, Credential.VERIFY).blind
+    rig.more = {}
+    gone = frozenset({rig.graph.tenant.canary_id})
+    rig.graph.faults.add(Fault(FaultKind.HIDDEN, ids=gone, path=f"/users/{next(iter(gone))}"))
+    assert survey(rig, account, Credential.VERIFY).blind == "the canary was not seen"
+
+
 def test_no_right_on_users_at_all_is_an_incident(rig: EntraRig) -> None:
     """Without the right to read users nothing can be said: every case waits."""
     account = rig.account()

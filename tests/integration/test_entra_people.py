@@ -473,3 +473,20 @@ def test_the_doctor_finds_the_canary_gone(rig: EntraRig) -> None:
         lines = {probe.check: probe for probe in connector.probe()}
     assert not lines["canary"].holds
     assert lines["canary"].advice
+
+
+def test_a_replica_that_lags_leaves_each_single_write_open(rig: EntraRig) -> None:
+    """Block alone (a synced user's), and its undo, count when they are read and not before."""
+    account = hybrid_account(rig)
+    rig.clock.forward(3600)
+    rig.graph.lag(replica=1200)
+    assert contain(rig, account)["account.person"].outcome is Outcome.PENDING
+    rig.clock.forward(1201)
+    assert contain(rig, account)["account.person"].outcome is Outcome.ALREADY
+    before = next(one for one in holdings(rig, account) if one.kind == "account.person")
+    back = replace(before, restore={"accountEnabled": True})
+    with opened(rig, Credential.ACT) as connector:
+        assert isinstance(connector, EntraConnector)
+        assert connector.restore(account, [back])[0].outcome is Outcome.PENDING
+        rig.clock.forward(1201)
+        assert connector.restore(account, [back])[0].outcome is Outcome.ALREADY

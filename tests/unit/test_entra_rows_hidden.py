@@ -58,6 +58,13 @@ def test_a_mailbox_that_is_not_said_to_be_shared_keeps_its_licence(purpose: str 
     assert "duty.other" in {one.kind for one in row("mailbox").read(who).holdings}
 
 
+@pytest.mark.parametrize("user", [{}, {"licenseAssignmentStates": None}])
+def test_licences_that_are_not_shown_are_not_none(user: Answers) -> None:
+    """A user without licences shows an empty list; no list is a right that we lack."""
+    assert row("licences").read(leaver({}, user)).gaps
+    assert not row("licences").read(leaver({}, {"licenseAssignmentStates": []})).gaps
+
+
 # --------------------------------------------------------------------------------------- sharing
 
 
