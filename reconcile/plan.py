@@ -16,9 +16,10 @@ import rfc8785
 from connectors.contract import HoldingState
 from policies.model import Revocation, Transfer
 from reconcile.case import CaseState
-from reconcile.closure import Closure, assess, satisfied, why_unverified
+from reconcile.closure import Closure, assess, satisfied
 from reconcile.facts import HR, WRITES, OperationState, QuestionKind, Step
-from reconcile.gates import Gate, gate, reachable, supports, termination_confirmed
+from reconcile.gates import Gate, gate, reachable, supports
+from reconcile.reopening import Reopened, look_again_at, reopenings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,14 +59,6 @@ class PlannedQuestion:
 
 
 @dataclass(frozen=True, slots=True)
-class Reopened:
-    """An operation that was done and must run again, with the reason."""
-
-    seq: int
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
 class Decision:
     """What one pass does. ``shut`` says for every operation not sent why it waits."""
 
@@ -88,7 +81,7 @@ def decide(facts: CaseFacts, now: datetime) -> Decision:
         return _frozen(facts, now)
     planned = tuple(op for op in _needed(facts) if facts.operation(op.system, op.step) is None)
     asked = tuple(q for q in _questions(facts) if facts.question(q.id) is None)
-    reopened = tuple(_reopened(facts, now))
+    reopened = tuple(reopenings(facts, now))
     again = {each.seq for each in reopened}
     gates = {o.seq: gate(o, facts, now) for o in facts.operations if o.seq not in again}
     due = [o for o in facts.operations if o.seq in gates and gates[o.seq].open]
@@ -295,49 +288,6 @@ def _dead_letter(operation: OperationFacts) -> PlannedQuestion:
     return PlannedQuestion(name, QuestionKind.DEAD_LETTER, operation.system, about, words)
 
 
-def _reopened(facts: CaseFacts, now: datetime) -> Iterator[Reopened]:
-    """Find what was done and does not count any more."""
-    if facts.rescinded:
-        return
-    yield from _hr_again(facts, now)
-    if facts.state is not CaseState.CLOSED:
-        yield from _verifications_again(facts, now)
-
-
-def _hr_again(facts: CaseFacts, now: datetime) -> Iterator[Reopened]:
-    """HR is asked again daily while a case waits, and right before an irreversible step."""
-    confirm = facts.operation(HR, Step.CONFIRM)
-    if confirm is None or confirm.state is not OperationState.DONE or facts.hr is None:
-        return
-    open_case = facts.state is not CaseState.CLOSED
-    if open_case and facts.hr.read_at + facts.limits.hr_every <= now:
-        yield Reopened(confirm.seq, "asked daily")
-    elif _only_confirmation_missing(facts, now):
-        yield Reopened(confirm.seq, "asked right before an irreversible step")
-
-
-def _verifications_again(facts: CaseFacts, now: datetime) -> Iterator[Reopened]:
-    """A verification counts only for what was so when it was read."""
-    for system in facts.covered:
-        for phase in (Step.VERIFY_FIRST, Step.VERIFY_SECOND):
-            operation = facts.operation(system.name, phase)
-            if operation is None or operation.state is not OperationState.DONE:
-                continue
-            why = why_unverified(system, phase, facts, now)
-            if why:
-                yield Reopened(operation.seq, why)
-
-
-def _only_confirmation_missing(facts: CaseFacts, now: datetime) -> bool:
-    if termination_confirmed(facts, now) or facts.hr is None or facts.hr.outcome != "ended":
-        return False
-    return any(
-        operation.step in {Step.REVOKE, Step.DESTROY}
-        and gate(operation, facts, now).why == "the termination is being confirmed"
-        for operation in facts.operations
-    )
-
-
 def _brake(due: list[OperationFacts], facts: CaseFacts) -> tuple[frozenset[Step], frozenset[Step]]:
     """Law 5: a case takes one slot per braked step; without room it is held, never dropped."""
     asking = {operation.step for operation in due} & BRAKED - facts.brake_admitted
@@ -373,6 +323,8 @@ def _wake_at(facts: CaseFacts, gates: dict[int, Gate], now: datetime) -> datetim
     times = [g.until for g in gates.values() if g.until]
     if facts.hr and not facts.rescinded and facts.state is not CaseState.CLOSED:
         times.append(facts.hr.read_at + facts.limits.hr_every)
+    if not facts.rescinded and facts.state is not CaseState.CLOSED:
+        times += look_again_at(facts)
     times += [q.deadline for q in facts.questions if not q.answer]
     return min((at for at in times if at > now), default=None)
 

@@ -46,7 +46,8 @@ if TYPE_CHECKING:
     from reconcile.store.case_file import CaseFile
 
 CONTRADICTED: Final = (
-    "an account that was changed carries another person's HR number by now: look whose it is"
+    "an account that was changed carries another person's HR number by now, or was signed off as "
+    "another person's: look whose it is"
 )
 _SAID: Final = {ACCEPTED: "accept", SERVICE: "accept as service", REJECTED: "reject"}
 """How an open question is answered once the rules have decided it."""
@@ -83,7 +84,7 @@ def _contradict(file: CaseFile, rows: Iterable[AccountRow]) -> None:
         if drop_untouched(file, row.system, row.native_id):
             question_account(file, row)
             name = f"{QuestionKind.CANDIDATE}/{row.system}/{row.native_id}"
-            ask_again(file, name, "the account carries another person's HR number by now")
+            ask_again(file, name, "the account is said to be another person's by now")
             continue
         name = f"contradicted/{row.system}"
         if not was_released(file, name):

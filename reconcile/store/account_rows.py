@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 ACCOUNT: Final = TypeAdapter(Account)
 
-_AGAINST: Final = frozenset({Reason.ANOTHERS_NUMBER, Reason.CONTRADICTORY})
+_AGAINST: Final = frozenset({Reason.ANOTHERS_NUMBER, Reason.CONTRADICTORY, Reason.ANOTHERS_ACCOUNT})
 ACCEPTED: Final = "accepted"
 SERVICE: Final = "service"
 """Theirs to hand over, and nobody's own: never blocked like a person's account."""
@@ -98,7 +98,9 @@ def load_accounts(file: CaseFile, system: str = "") -> tuple[Account, ...]:
 def store_accounts(
     file: CaseFile, system: str, verdicts: Iterable[Verdict]
 ) -> tuple[AccountRow, ...]:
-    """Fold verdicts into the rows. Returns accepted accounts that carry another's number by now.
+    """Fold verdicts into the rows. Returns accepted accounts that are said to be another's by now.
+
+    Another's number says so, or a person who signed the account off as theirs.
 
     What the rules decided follows the rules; what a person decided does not. An accepted account
     that merely matches more weakly stays: attributes are cleared while somebody leaves. Who

@@ -318,6 +318,51 @@ def test_an_account_that_becomes_anothers_is_asked_about_before_it_is_touched(
     assert core.open_questions(case_id) == ["no_account"]
 
 
+def test_whose_an_account_is_is_looked_at_again_before_the_end_of_access(core: Scenario) -> None:
+    """Weeks lie between the first survey and the last day: nobody has to ask for another one."""
+    leaver, _ = hire(core.world)
+    day = core.clock().date() + timedelta(days=20)
+    case_id = core.receive(Action.SCHEDULED, last_day=day)
+    core.settle(until=core.clock() + MINUTE)
+    forget_number(core.world)
+    identify(core.world, leaver, employee_number="9999")
+    core.settle(until=core.clock() + timedelta(days=22))
+    assert core.account_state(leaver) == "live"
+    assert core.standing_holds(case_id) == ["manual"]  # kept already, so it is not only asked
+
+
+def test_what_was_made_while_the_case_waited_is_contained_at_the_end(core: Scenario) -> None:
+    """Before anything else can hold the case up: HR has not even been heard again."""
+    hire(core.world)
+    day = core.clock().date() + timedelta(days=20)
+    case_id = core.receive(Action.SCHEDULED, last_day=day)
+    core.settle(until=core.clock() + timedelta(days=10))
+    late = core.world.add_person("lver-late", employee_number="1042", names=["Lea Ver"])
+    core.settle(until=core.clock() + timedelta(days=12))
+    assert "confirm_termination" in core.open_questions(case_id)
+    assert core.account_state(late) == "contained"
+
+
+def test_an_account_that_was_signed_off_as_anothers_meanwhile_is_not_touched(
+    core: Scenario,
+) -> None:
+    """Obligation 3: a person's word for somebody else counts until it is taken back."""
+    leaver, _ = hire(core.world)
+    day = core.clock().date() + timedelta(days=20)
+    case_id = core.receive(Action.SCHEDULED, last_day=day)
+    core.settle(until=core.clock() + MINUTE)
+    later = core.clock().date() + timedelta(days=60)
+    other = core.receive(Action.SCHEDULED, last_day=later, employment="E-3003", number="3003")
+    core.settle(until=core.clock() + MINUTE)
+    core.desk.attribute(other, "directory", leaver, Word.ACCEPT, principal="pat")
+    core.settle(until=core.clock() + timedelta(days=22))
+    assert core.account_state(leaver) == "live"
+    assert core.standing_holds(case_id) == ["manual"]
+    core.release_all(case_id, "pat")
+    core.settle(until=core.clock() + HOURS)
+    assert core.account_state(leaver) == "contained"
+
+
 def test_a_changed_account_that_becomes_anothers_holds_the_case(core: Scenario) -> None:
     """Law 5: nothing more is written until somebody has looked; what was done can be undone."""
     leaver, _ = hire(core.world)
