@@ -17,6 +17,9 @@ from connectors.contract import Credential
 from connectors.secret import Secret
 
 DOMAIN_USERS: Final = 513
+_NEUTRAL: Final = frozenset({DOMAIN_USERS, 514})
+_FIRST_OWN: Final = 1000
+"""Below are the groups every domain is made with, Domain Admins (512) among them."""
 _LOGIN: Final = "{login}"
 _HOST_NAME: Final = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(\.(?!-)[A-Za-z0-9-]{1,63})*")
 
@@ -61,7 +64,8 @@ class Settings(_Model):
     ``adm-{login}``, found as candidates only.
     ``protected``: objectGUIDs or SIDs that are never touched (break-glass); krbtgt, built-in
     administrators, ``MSOL_*``, ``Sync_*`` and our own identities are protected without it.
-    ``neutral_group``: RID of the primary group an account gets when it leaves another one.
+    ``neutral_group``: RID of the primary group an account gets when it leaves another one, and
+    keeps: Domain Users, Domain Guests, or a group of your own.
     ``leavers_ou``: DN of the unit that leavers are moved to at revoke; empty: not moved. Mind the
     scope of a cloud sync: a user who leaves it is deleted in the cloud.
     ``read_access_rules``: read the security descriptor of every object below ``access_bases``
@@ -97,7 +101,7 @@ class Settings(_Model):
     admin_logins: tuple[str, ...] = ()
     service_logins: tuple[str, ...] = ()
     protected: tuple[str, ...] = ()
-    neutral_group: int = Field(DOMAIN_USERS, ge=512)
+    neutral_group: int = DOMAIN_USERS
     leavers_ou: str = ""
     read_access_rules: bool = True
     access_bases: tuple[str, ...] = ()
@@ -125,6 +129,12 @@ class Settings(_Model):
         for name in self.controllers:
             if not _HOST_NAME.fullmatch(name):
                 raise ValueError("controllers are named by host name, as dNSHostName has them")
+        return self
+
+    @model_validator(mode="after")
+    def _neutral_group_gives_nothing(self) -> Settings:
+        if self.neutral_group not in _NEUTRAL and self.neutral_group < _FIRST_OWN:
+            raise ValueError("neutral_group is 513, 514 or a group of your own (1000 and above)")
         return self
 
     @model_validator(mode="after")

@@ -41,6 +41,8 @@ def made(**changed: Any) -> Settings:
         {"admin_logins": ["adm"]},
         {"employee_attributes": []},
         {"neutral_group": 1},
+        {"neutral_group": 512},  # leavers would become domain administrators, and nothing show it
+        {"neutral_group": 519},
         {"unknown": 1},
     ],
     ids=str,
