@@ -265,10 +265,14 @@ def _card(settings: Settings) -> RowCard:
     return RowCard(
         (Support(PERSON, frozenset(stages), rights=rights, bundle=BUNDLE),),
         notes=(
-            f"Identity Center has no call that ends a session: a portal session may last {portal}, "
-            "and whatever it fetches is denied.",
-            "A session of a permission set that was taken away before the survey is only reached "
-            "by quarantine_scp.",
+            (
+                "Identity Center has no call that ends a session: a portal session may last "
+                f"{portal}, and whatever it fetches is denied."
+            ),
+            (
+                "A session of a permission set that was taken away before the survey is only "
+                "reached by quarantine_scp."
+            ),
         ),
     )
 

@@ -36,7 +36,7 @@ def probe(sessions: Sessions, rows: Sequence[Row]) -> Iterator[Probe]:
     yield Probe(
         "coverage",
         holds=True,
-        detail=f"{len(rows)} rows, {len(settings.accounts)} accounts, {len(settings.regions)} regions",
+        detail=f"{len(rows)} rows, {len(settings.accounts)} accounts",
     )
 
 

@@ -72,7 +72,7 @@ def _remove(leaver: Leaver, serial: str) -> Object:
     return answer
 
 
-def _restore(leaver: Leaver, holding: Holding) -> Effect:
+def _restore(_leaver: Leaver, holding: Holding) -> Effect:
     return refused(holding, _LOST)
 
 

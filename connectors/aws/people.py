@@ -1,4 +1,4 @@
-"""IAM users and Identity Center users: read by immutable id, and as accounts with what identifies them.
+"""IAM users and Identity Center users: read by immutable id, and made into accounts.
 
 IAM takes names only, and names change hands: a user is read by the name that was known, the id is
 compared, and where it is another's all users are listed. Called by ``finding`` and the connector.

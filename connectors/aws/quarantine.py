@@ -115,8 +115,10 @@ def _card(settings: Settings) -> RowCard:
     return RowCard(
         (*users, sessions),
         notes=(
-            "A deny on the user does not reach sessions of roles that were assumed before: they "
-            f"may work until {settings.session_life} after the quarantine.",
+            (
+                "A deny on the user does not reach sessions of roles that were assumed before: "
+                f"they may work until {settings.session_life} after the quarantine."
+            ),
         ),
     )
 

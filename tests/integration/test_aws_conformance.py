@@ -25,7 +25,7 @@ WIDE = frozenset(
         "nobody-else-is-touched", "destroyed-is-gone", "revoke-is-undone", "transfer-is-undone",
     }
 )  # fmt: skip
-"""Checks that sweep every service of every account; the others look at IAM: each is a client more."""
+"""Checks that sweep every service of every account; the others look at IAM alone."""
 NARROW = {"absent": ["resource policies", "tagged ownerships", "cloudtrail"]}
 
 

@@ -9,10 +9,10 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import boto3
+import boto3  # type: ignore[import-untyped]
 import pytest
-from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.config import Config  # type: ignore[import-untyped]
+from botocore.exceptions import ClientError  # type: ignore[import-untyped]
 
 from connectors.aws import Settings, open_connector
 from connectors.contract import Credential, HoldingState, Outcome, Stage, Subject, gather
@@ -47,7 +47,7 @@ def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ministack]:
     server.stop()
 
 
-def client(url: str, key: str = "test", secret: str = "test") -> Any:
+def client(url: str, key: str, secret: str) -> Any:
     """An IAM client with somebody's own key."""
     return boto3.session.Session().client(
         "iam",
@@ -64,7 +64,7 @@ class Office:
 
     def __init__(self, url: str) -> None:
         """Make them anew."""
-        self.root = client(url)
+        self.root = client(url, "test", "test")
         self._clear()
         tags = [{"Key": "employee-number", "Value": "001042"}]
         self.root.create_user(UserName="qzhao", Path="/people/", Tags=tags)
@@ -134,7 +134,7 @@ def test_the_deny_alone_stops_the_live_key_and_undo_lets_it_in_again(office: Off
     effects = act.contain(office.account, quarantine)
     assert {one.outcome for one in effects} == {Outcome.DONE}
     assert office.works() == "AccessDenied"
-    states = {one.kind: one.state for one in office.survey()}
+    states = {str(one.kind): one.state for one in office.survey()}
     assert states["account.person"] is HoldingState.CONTAINED
     assert states["credential.access_key"] is HoldingState.LIVE
     assert {one.outcome for one in act.restore(office.account, quarantine)} == {Outcome.DONE}

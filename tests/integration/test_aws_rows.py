@@ -180,7 +180,7 @@ def test_a_missing_right_is_a_gap_and_the_rest_is_still_contained(desk: Desk) ->
 
 
 def test_one_account_that_cannot_be_read_hides_nobody_in_the_others(desk: Desk) -> None:
-    """The second account refuses our role: the person is found in the first, and the find is blind."""
+    """The second account refuses our role: found in the first, and the find is blind."""
     refuse = "arn:aws:iam::222222222222"
 
     def closed(asked: Asked) -> Made | None:
@@ -200,7 +200,7 @@ def test_one_account_that_cannot_be_read_hides_nobody_in_the_others(desk: Desk) 
     ids=["no list", "more without a marker"],
 )
 def test_a_list_that_is_none_or_is_cut_is_never_empty(desk: Desk, answered: str) -> None:
-    """botocore makes nothing of both: here they are Malformed (Law 2)."""
+    """The library makes nothing of both: here they are Malformed (Law 2)."""
     desk.double.instead.append(
         lambda asked: xml(asked.action, answered) if asked.action == "ListAccessKeys" else None
     )
@@ -227,7 +227,7 @@ def _id_of(desk: Desk, name: str) -> str:
 
 
 def test_throttled_writes_are_not_repeated_by_the_library(desk: Desk) -> None:
-    """botocore's own retries are off: one call goes out, and the wait is told."""
+    """The library's own retries are off: one call goes out, and the wait is told."""
     key = desk.of("credential.access_key")[:1]
     desk.double.instead.append(
         lambda asked: error(400, "Throttling") if asked.action == "UpdateAccessKey" else None
@@ -354,7 +354,7 @@ def test_a_secret_that_was_read_is_a_duty_until_it_is_changed(shared: AwsDouble)
 
 
 def test_nothing_but_faults_and_no_names_when_moto_lacks_a_call(desk: Desk) -> None:
-    """moto answers what it lacks with an HTML page: the doctor says so, and nothing is changed."""
+    """A server answers what it lacks with an HTML page: the doctor says so, and nothing is changed."""
     before = desk.rig.witness()
     lines = list(desk.act.probe())
     assert all(one.holds for one in lines), lines

@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-import boto3
-from botocore.config import Config
+import boto3  # type: ignore[import-untyped]
+from botocore.config import Config  # type: ignore[import-untyped]
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -66,7 +66,7 @@ def certificate() -> str:
     return made.public_bytes(serialization.Encoding.PEM).decode()
 
 
-def hands(url: str, account: str, service: str, region: str = REGION) -> Any:  # noqa: ANN401
+def hands(url: str, account: str, service: str, region: str = REGION) -> Any:
     """Make a client that acts in an account, past the connector."""
     config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, proxies={})
     base = {
@@ -92,7 +92,7 @@ def hands(url: str, account: str, service: str, region: str = REGION) -> Any:  #
 
 
 @cache
-def _session() -> Any:  # noqa: ANN401 - boto3 has no types
+def _session() -> Any:
     return boto3.session.Session()
 
 
@@ -153,7 +153,7 @@ class AwsRig:
 
     def _credentials(self, login: str) -> None:
         iam = self.iam
-        iam.create_login_profile(UserName=login, Password="a-Password-1")  # noqa: S106 - a test's
+        iam.create_login_profile(UserName=login, Password="a-Password-1")
         iam.create_access_key(UserName=login)
         iam.create_access_key(UserName=login)
         iam.upload_ssh_public_key(UserName=login, SSHPublicKeyBody=f"ssh-ed25519 AAAA{login} x")
@@ -205,7 +205,7 @@ class AwsRig:
         )
 
     # ------------------------------------------------------------------------------------ the rig
-    def settings(self, **changes: Any) -> Settings:  # noqa: ANN401 - as an operator writes them
+    def settings(self, **changes: Any) -> Settings:
         """What the operator would write for this world, through the double."""
         values = {
             "accounts": [HOME, OTHER],

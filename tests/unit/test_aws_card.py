@@ -6,16 +6,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
+from botocore.exceptions import (  # type: ignore[import-untyped]
+    ClientError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+)
 from pydantic import ValidationError
 
 from connectors.aws import Settings, open_connector
 from connectors.aws.answers import faults
 from connectors.aws.connector import CENTER_ROWS, IAM_ROWS
 from connectors.aws.doctor import _role_arn
+from connectors.aws.documents import parsed
 from connectors.aws.quarantine import deny_all, is_deny_all, kind_of
 from connectors.aws.uploaded import named
-from connectors.aws.documents import parsed
 from connectors.contract import Credential, Stage
 from connectors.faults import Fault, Malformed, Missing, Refused, Transient, Unauthorised
 
@@ -58,7 +62,7 @@ def settings(**changes: Any) -> Settings:
     ids=str,
 )
 def test_settings_that_could_harm_do_not_load(changes: dict[str, Any]) -> None:
-    """One identity for both, a foreign endpoint, the machine's own keys to a sandbox, a typing error."""
+    """One identity for both, a foreign endpoint, the machine's own keys to a sandbox."""
     with pytest.raises(ValidationError):
         settings(**changes)
 

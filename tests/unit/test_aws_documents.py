@@ -24,7 +24,7 @@ def allowing(*principals: str, effect: str = "Allow", **more: Any) -> dict[str, 
 
 @given(st.lists(st.sampled_from([BOB.arn, BOB.user_id, BOB.federated, BOBBY.arn, "*"]), min_size=1))
 def test_taken_out_is_out_and_everybody_else_stays(principals: list[str]) -> None:
-    """Whatever stands beside the person stays, in order, and the person is not admitted any more."""
+    """Whatever stands beside the person stays, in order; the person is admitted no more."""
     document = allowing(*principals)
     left = documents.without(document, BOB)
     assert not documents.admits(left, BOB)
@@ -45,7 +45,7 @@ def test_beside_admits_the_successor_exactly_where_the_person_was(principals: li
 
 
 def test_a_name_that_only_begins_alike_is_another() -> None:
-    """bobby is not bob, in principals and in conditions."""
+    """The longer name is not the shorter, in principals and in conditions."""
     condition = {"StringEquals": {"aws:PrincipalArn": BOBBY.arn}}
     document = allowing(BOBBY.arn, Condition=condition)
     assert not documents.admits(document, BOB)

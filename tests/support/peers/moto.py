@@ -1,7 +1,7 @@
 """moto behind a double that is as strict as AWS where moto is not, and that makes trouble.
 
-``AwsDouble`` listens on loopback and passes everything on to a moto server in this process. It
-refuses ``DeleteUser`` as AWS does (one blocker at a time), answers what moto lacks (service-specific
+``AwsDouble`` listens on loopback and passes everything on to moto in this process. It refuses
+ ``DeleteUser`` as AWS does (one blocker at a time), answers what moto lacks (service-specific
 credentials, boundaries, CloudTrail, applications, account access, provisioning that takes a while),
 and brings about the troubles that a rig is asked for. It is no proof of what AWS does.
 """
@@ -21,8 +21,8 @@ from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
 from moto.iam.models import iam_backends
-from moto.moto_api._internal import moto_api_backend
-from moto.server import DomainDispatcherApplication, create_backend_app
+from moto.moto_api._internal.models import moto_api_backend
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.test import Client
 
 from connectors.conformance import Situation
@@ -82,7 +82,8 @@ def xml(action: str, result: str = "") -> Made:
 def error(status: int, code: str, *, query: bool = True, **more: str) -> Made:
     """Answer with an error of the query or the JSON protocol."""
     if query:
-        text = f"<ErrorResponse><Error><Code>{code}</Code><Message>qzhao no</Message></Error></ErrorResponse>"
+        said = f"<Code>{code}</Code><Message>qzhao no</Message>"
+        text = f"<ErrorResponse><Error>{said}</Error></ErrorResponse>"
         return Made(status, text.encode(), more=more)
     return Made(status, json.dumps({"__type": code, "message": "no"}).encode(), _JSON, more)
 
