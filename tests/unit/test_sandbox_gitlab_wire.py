@@ -1,5 +1,7 @@
 """The fake GitLab on the wire: pages, faults, no secret in any answer, and python-gitlab on it."""
 
+import gzip
+import zlib
 from collections.abc import Iterator
 
 import gitlab as python_gitlab
@@ -156,6 +158,47 @@ def test_a_download_that_ends_early_does_not_show_it(world: World) -> None:
 
     assert (answer.status_code, answer.content) == (200, whole[: len(whole) // 2])
     assert "Content-Length" not in answer.headers
+
+
+def test_an_archive_can_be_damaged_at_its_full_length(world: World) -> None:
+    """Nothing but the archive itself shows it."""
+    act, project = world.client(), world.gitlab.project_id(f"{TOP}/platform/service")
+    ask(act, "POST", f"/projects/{project}/export", 202, {})
+    world.clock.forward(minutes=2)
+    world.gitlab.faults.add(Fault(FaultKind.DAMAGED, path="*/export/download"))
+
+    answer = act.get(f"projects/{project}/export/download")
+
+    assert answer.headers["Content-Length"] == str(len(answer.content))
+    with pytest.raises((zlib.error, gzip.BadGzipFile, EOFError)):
+        gzip.decompress(answer.content)
+
+
+def test_a_write_can_be_done_late(world: World) -> None:
+    """Answered at once, true a while later, in the name of whoever asked."""
+    act, path = world.client(), f"users/{world.leaver}"
+    late = Fault(FaultKind.LATE, path="/users/*/block", times=1, seconds=90)
+    world.gitlab.faults.add(late)
+    assert act.post(f"{path}/block").json() is True
+    assert act.get(path).json()["state"] == "active"
+
+    world.clock.forward(seconds=91)
+
+    assert act.get(path).json()["state"] == "blocked"
+    assert world.gitlab.witness.changes_by(Account.ACTOR)[-1].key == world.leaver
+
+
+def test_a_large_forge(world: World) -> None:
+    """Further people and projects are there for benchmarks; an owner sees all of their group's."""
+    with forge(further_users=150, further_projects=250) as large:
+        owner, act = large.client(Account.OWNER), large.client()
+        path = f"groups/{TOP}/projects?include_subgroups=true&per_page=100"
+        rows = every(owner, path)
+        users = every(act, "users?per_page=100")
+
+    small = every(world.client(Account.OWNER), path)
+    assert len(rows) == len(small) + 250
+    assert len(users) == len(every(world.client(), "users?per_page=100")) + 150
 
 
 def test_no_answer_has_a_secret_or_a_member_of_the_fakes_own(world: World) -> None:

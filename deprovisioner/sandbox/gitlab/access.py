@@ -144,9 +144,13 @@ def members_of(view: View, kind: str, source: int) -> list[Record]:
 
 def group_levels(view: View, group: Record) -> dict[int, int]:
     """Return the level of everybody who is in a group: direct, inherited, through shares."""
+    known = view.levels.get(group["id"])
+    if known is not None:
+        return known
     levels: dict[int, int] = {}
     for one in ancestors(view, group):
         _merge(levels, view, "Group", one["id"])
+    view.levels[group["id"]] = levels
     return levels
 
 

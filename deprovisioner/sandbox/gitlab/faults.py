@@ -23,6 +23,8 @@ class FaultKind(StrEnum):
     """The work is done, then the answer is `status` (502 unless said otherwise)."""
     IGNORED = "ignored"
     """A write answers success (`block`: true) and does nothing."""
+    LATE = "late"
+    """A write answers success and is done `seconds` of the instance's clock later."""
     HTML = "html"
     """200 with the sign-in page of a proxy; nothing is done."""
     REDIRECT = "redirect"
@@ -51,6 +53,8 @@ class FaultKind(StrEnum):
     """The connection dies after the work, before the answer."""
     TRUNCATED = "truncated"
     """Half of the body, without a length: a download that ends early and does not show it."""
+    DAMAGED = "damaged"
+    """The second half of the body is zeros, with the right length."""
     STUCK = "stuck"
     """An export that is asked for is never made; its status falls back to none."""
 

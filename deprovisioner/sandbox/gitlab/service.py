@@ -4,6 +4,7 @@ Called by `server` for each HTTP request. The order is the product's own: token,
 project (hidden before refused), right, handler, pages. Faults of the panel are applied around it.
 """
 
+import contextlib
 import json
 import threading
 import time
@@ -29,6 +30,7 @@ from deprovisioner.sandbox.gitlab.routing import (
     Listing,
     Reply,
     Right,
+    Route,
     RouteTable,
     Sphere,
     World,
@@ -167,15 +169,21 @@ class Service:
         stuck = FaultKind.STUCK in met
         call = Call(self.world, caller, view, places, query, _body(request), parent, stuck)
         self.world.store.author = caller.name
-        if FaultKind.IGNORED in met:
-            with self.world.store.muted():
-                reply = route.handler(call)
-        else:
-            reply = route.handler(call)
-            if request.method != "GET":
-                audit.note(call, route)
+        reply = self._done(route, call, met)
         if FaultKind.DONE_BUT_FAILING in met:
             raise _Fronted(_page(met[FaultKind.DONE_BUT_FAILING].code, _ERROR_PAGE))
+        return reply
+
+    def _done(self, route: Route, call: Call, met: Met) -> Reply:
+        if not {FaultKind.IGNORED, FaultKind.LATE}.isdisjoint(met):
+            with self.world.store.muted():
+                reply = route.handler(call)
+            if FaultKind.LATE in met:
+                self.world.agenda.after(met[FaultKind.LATE].lag, lambda: _catch_up(route, call))
+            return reply
+        reply = route.handler(call)
+        if route.method != "GET":
+            audit.note(call, route)
         return reply
 
     def _guarded(self, right: Right, caller: Caller, places: Mapping[str, str]) -> Record:
@@ -243,6 +251,9 @@ class Service:
             body = json.dumps(reply.body, ensure_ascii=False).encode()
         if status != 204:
             headers["Content-Type"] = reply.content_type
+        if FaultKind.DAMAGED in met:
+            half = len(body) // 2
+            body = body[:half] + bytes(len(body) - half)
         wait = met[FaultKind.SLOW].seconds if FaultKind.SLOW in met else 0.0
         dropped, cut = FaultKind.DROPPED in met, FaultKind.TRUNCATED in met
         return Response(status, headers, body, wait, dropped, cut)
@@ -267,6 +278,13 @@ class Service:
         if following is not None:
             headers["Link"] = paging.link(base, following)
         return Answer(200, shown, headers=headers)
+
+
+def _catch_up(route: Route, call: Call) -> None:
+    """Do late what was answered; what the state does not allow any more is dropped."""
+    with contextlib.suppress(Refusal):
+        route.handler(call)
+        audit.note(call, route)
 
 
 class _Fronted(Exception):

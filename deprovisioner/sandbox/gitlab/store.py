@@ -161,6 +161,8 @@ class View:
 
     def __init__(self, store: Store, instant: datetime) -> None:
         self._store, self.instant = store, instant
+        self.levels: dict[int, dict[int, int]] = {}
+        """Who has which level in a group, worked out once for each view (`access`)."""
 
     def get(self, table: Table, key: int) -> Record | None:
         """Return a record, None where there is none."""
