@@ -18,6 +18,7 @@ from connectors.secret import Secret
 URL = "https://gitlab.example.com"
 API = f"{URL}/api/v4"
 NOW = datetime(2026, 12, 18, 10, 0, tzinfo=UTC)
+JSON = "application/json"
 _LARGE = b'{"message": "' + b"x" * 3_000_000 + b'"}'
 TOKEN = "glpat-of-a-test"
 LOGIN_PAGE = "<!DOCTYPE html><html><title>Sign in</title></html>"
@@ -182,6 +183,15 @@ def test_a_login_page_is_no_success(
         gitlab.send(method, "/users/7")
 
 
+def test_what_is_not_called_json_is_not_read_as_json(
+    wire: responses.RequestsMock, gitlab: GitLab
+) -> None:
+    """A page that happens to parse is still somebody else's answer."""
+    wire.get(f"{API}/users/7", body='{"id": 7}', content_type="text/html")
+    with pytest.raises(Malformed):
+        gitlab.get("/users/7")
+
+
 @pytest.mark.parametrize("status", [400, 403, 404, 409])
 def test_a_refusal_of_somebody_else_is_not_gitlabs(
     wire: responses.RequestsMock, gitlab: GitLab, status: int
@@ -284,7 +294,7 @@ def test_every_request_has_timeouts(wire: responses.RequestsMock) -> None:
 @pytest.mark.parametrize("status", [200, 400])
 def test_an_answer_has_a_bound(wire: responses.RequestsMock, status: int) -> None:
     """A body of any size is not taken in, and a refusal's even less."""
-    wire.get(f"{API}/users/7", body=_LARGE, status=status)
+    wire.get(f"{API}/users/7", body=_LARGE, status=status, content_type=JSON)
     small = GitLab(settings(max_answer_bytes=2048), secret(), lambda: NOW)
     with pytest.raises(Malformed):
         small.get("/users/7")
