@@ -202,6 +202,7 @@ class Desk:
                 steps = {Step.VERIFY_FIRST, Step.VERIFY_SECOND}
                 wait = self._settle(question.system)
                 self._again(file, question.system, steps, "a duty was confirmed", wait)
+                self._sooner(file, question.system, wait)
             case QuestionKind.NO_SUCCESSOR:
                 self._again(file, question.system, {Step.TRANSFER}, "a successor was named")
             case QuestionKind.HR_DISAGREES | QuestionKind.CONFIRM_TERMINATION if said == "active":
@@ -255,6 +256,14 @@ class Desk:
         for operation in load_operations(file.connection, file.id):
             if operation.system == system and operation.step in steps:
                 self._reopen(file, operation.seq, why, wait)
+
+    def _sooner(self, file: CaseFile, system: str, wait: timedelta) -> None:
+        """Let what waits to be tried again, perhaps for this task, be tried when it has settled."""
+        for operation in load_operations(file.connection, file.id):
+            waits = operation.state is OperationState.TODO and not operation.taken
+            mine = operation.system == system and operation.step in {Step.TRANSFER, Step.REVOKE}
+            if waits and mine and operation.not_before > file.now + wait:
+                self._reopen(file, operation.seq, "a duty was confirmed", wait)
 
     def _settle(self, system: str) -> timedelta:
         """How long after a write a system's answers may still be old ones."""

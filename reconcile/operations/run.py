@@ -40,11 +40,15 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Not done yet. ``at`` None leaves the wait to the backoff; ``failed`` counts as a failure."""
+    """Not done yet. ``at`` None leaves the wait to the backoff; ``failed`` counts as a failure.
+
+    ``refused``: nothing but refusals stand in the way, which a task of people may well end.
+    """
 
     why: str
     at: datetime | None = None
     failed: bool = True
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from connectors.faults import Fault, Refused, Transient, Unauthorised
 from connectors.secret import SecretUnavailable
 from reconcile.engine.port import LeaseLost
 from reconcile.errors import PolicyLost
-from reconcile.facts import HR, OperationState, Step
+from reconcile.facts import HR, OperationState, QuestionKind, Step
 from reconcile.gates import gate
 from reconcile.operations.changing import contain, revoke
 from reconcile.operations.confirming import confirm
@@ -48,6 +48,7 @@ from reconcile.store.operation_rows import (
     take,
     try_later,
 )
+from reconcile.store.question_rows import load_questions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -236,16 +237,19 @@ class OperationRunner:
         self, run: Run, file: CaseFile, outcome: Again, wait: timedelta | None = None
     ) -> None:
         key = run.key
-        failures = self._failures(file, key) + outcome.failed
-        if failures >= self.estate.pace.give_up and outcome.failed:
+        # A licence waits for its mailbox: a dead letter beside the open task would ask twice.
+        waits = outcome.refused and _asked_of_people(file, run.system_name)
+        failed = outcome.failed and not waits
+        failures = self._failures(file, key) + failed
+        if failures >= self.estate.pace.give_up and failed:
             give_up(file.connection, key.case_id, key.seq, error=outcome.why)
             file.record("operation.gave_up", {"system": run.system_name, "stage": run.step.value})
         else:
-            at = outcome.at or file.now + max(self._backoff(failures), wait or timedelta(0))
+            pause = self.estate.pace.backoff_cap if waits else self._backoff(failures)
+            at = outcome.at or file.now + max(pause, wait or timedelta(0))
             try_later(
-                file.connection, key.case_id, key.seq,
-                at=at, error=outcome.why, failed=outcome.failed,
-            )  # fmt: skip
+                file.connection, key.case_id, key.seq, at=at, error=outcome.why, failed=failed
+            )
         self.jobs.wake(file.connection, key.case_id, f"again/{key.seq}/{key.tries}")
 
     def _fault(self, run: Run, file: CaseFile, fault: Fault) -> None:
@@ -278,6 +282,14 @@ class OperationRunner:
         pace = self.estate.pace
         doubled: timedelta = pace.backoff * 2 ** min(max(failures - 1, 0), 20)
         return min(doubled, pace.backoff_cap)
+
+
+def _asked_of_people(file: CaseFile, system: str) -> bool:
+    """Say whether a task of people is open in a system."""
+    return any(
+        question.kind is QuestionKind.DUTY and question.system == system and not question.answer
+        for question in load_questions(file)
+    )
 
 
 def _due_to(job: str, case_id: str, operations: Iterable[OperationFacts]) -> OperationFacts | None:

@@ -291,7 +291,10 @@ class Change:
             return Again("the system is still working", at=max(known, default=None), failed=False)
         reasons = sorted({row.why for row in open_rows if row.why})
         told = ", ".join(str(number) for number in numbers[:20])
-        return Again(f"open: holding {told}: {'; '.join(reasons)[:500]}")
+        refused = all(
+            row.state is EffectState.REFUSED or row.key in self.blocked for row in open_rows
+        )
+        return Again(f"open: holding {told}: {'; '.join(reasons)[:500]}", refused=refused)
 
 
 def _record_of(

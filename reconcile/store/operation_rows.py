@@ -171,12 +171,15 @@ def try_later(
     error: str,
     failed: bool,
 ) -> None:
-    """Spend this try and ask for a fresh one; ``failed`` counts towards giving up."""
+    """Spend this try and ask for a fresh one; ``failed`` counts towards giving up.
+
+    What is counted as started without an end is this try alone, and it has ended.
+    """
     failures = operations.c.failures + 1 if failed else operations.c.failures
     _update(
         connection, case_id, seq,
-        tries=operations.c.tries + 1, failures=failures, error=error, not_before=epoch(at),
-        token="", carrier="",
+        tries=operations.c.tries + 1, starts=0, failures=failures, error=error,
+        not_before=epoch(at), token="", carrier="",
     )  # fmt: skip
 
 

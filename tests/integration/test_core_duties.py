@@ -249,6 +249,26 @@ def test_what_a_rule_begins_to_give_midway_is_a_task(core: Scenario) -> None:
     assert core.desk.case(case_id).summary.state is CaseState.CLOSED
 
 
+@pytest.mark.parametrize("task", [True, False])
+def test_what_is_refused_beside_a_task_asks_no_dead_letter(core: Scenario, task: bool) -> None:
+    """A licence waits for its mailbox, and goes after it; with no task open a person is asked."""
+    core.connect_through(Ruled)
+    leaver, _successor = hire(core.world)
+    core.world.give(leaver, Kind("grant.licence"), native_id="ruled", label=STUCK)
+    if task:
+        core.world.give(leaver, ROLE, native_id="rule", label=BY_RULE)
+    case_id = core.receive()
+    core.settle(until=core.clock() + SOON)
+    core.answer_all(case_id, confirm_termination="ends")
+    core.settle(until=core.clock() + timedelta(days=5))
+    assert core.open_questions(case_id) == ["duty" if task else "dead_letter"]
+    core.world.take(leaver, ROLE, "rule")
+    relabel(core)
+    core.answer_all(case_id, duty="done", dead_letter="retry")
+    core.settle(until=core.clock() + HOURS)
+    assert core.desk.case(case_id).summary.state is CaseState.CLOSED
+
+
 def test_a_task_is_looked_at_when_its_system_has_settled(core: Scenario) -> None:
     """A replica that still shows what a person has just taken away does not contradict them."""
     leaver, case_id = begin(core)
