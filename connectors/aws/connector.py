@@ -76,6 +76,7 @@ CENTER_ROWS: Final[tuple[Row, ...]] = (
     center_grants.ENTITLEMENTS_ROW,
     center_grants.ASSIGNMENTS_ROW,
     center_grants.GROUPS_ROW,
+    trail.ROW,
 )
 """Rows of an Identity Center user."""
 
@@ -144,13 +145,11 @@ class AwsConnector:
         seen = self._canary_seen(account)
         leaver = people.leaver_of(self._sessions, account)
         place = people.split(account)[0]
-        of = people.center_of(self._settings, place)
         if leaver is None:  # what a deleted user did is still recorded, under the name it had
             arn = f"arn:{self._settings.partition}:iam::{place}:user/{account.login}"
             native_id = people.split(account)[1]
             leaver = Leaver(self._sessions, account, place, native_id, account.login, {"Arn": arn})
-        places = self._settings.accounts if of else (place,)
-        for one in places:
+        for one in trail.places(leaver):
             for events in trail.activity(leaver, one, since):
                 if events:
                     yield Page(events)

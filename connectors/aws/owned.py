@@ -39,8 +39,8 @@ _UNTAGGED: Final = (
     "Untagged resources show no owner. Ask the team: Cloud9, CloudShell, SageMaker, WorkSpaces, "
     "QuickSight (transfer assets first), Transfer Family, Lightsail, API and IoT keys, CloudFront "
     "key groups (signed URLs outlive everything), database users, SNS e-mail subscriptions, "
-    "alternate contacts, root mailboxes, chatbot identities, shared snapshots and images, SSM activations, "
-    "Client VPN certificates."
+    "alternate contacts, root mailboxes, chatbot identities, shared snapshots and images, SSM "
+    "activations, Client VPN certificates."
 )
 
 

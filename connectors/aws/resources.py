@@ -282,8 +282,9 @@ _UNREAD: Final = (
     "In every account and region: aws lambda list-functions and aws lambda get-policy "
     "--function-name F (then aws lambda remove-permission --function-name F --statement-id S); "
     "likewise the policies of EFS, Backup vaults, OpenSearch, Glue, EventBridge, DynamoDB, "
-    "Kinesis, CodeArtifact, API Gateway, SES, Glacier and RAM shares; S3 ACLs, access points and aws "
-    "s3control list-access-grants; aws eks list-access-entries --cluster-name C and the aws-auth "
+    "Kinesis, CodeArtifact, API Gateway, SES, Glacier and RAM shares; S3 ACLs, access points and "
+    "aws s3control list-access-grants; aws eks list-access-entries "
+    "--cluster-name C and the aws-auth "
     "ConfigMap; aws rolesanywhere list-trust-anchors (import the CRL). aws accessanalyzer "
     "list-findings-v2 --analyzer-arn A shows what names somebody. Remove the person's ARN and id."
 )

@@ -102,33 +102,40 @@ def activity(leaver: Leaver, place: str, since: datetime) -> Iterator[tuple[Acti
 
 
 # --------------------------------------------------------------------------------- secrets known
+def places(leaver: Leaver) -> tuple[str, ...]:
+    """Return where something may be recorded: an Identity Center user acts in every account."""
+    accounts = leaver.settings.accounts
+    return (leaver.place,) if leaver.place in accounts else accounts
+
+
 def _read(leaver: Leaver) -> RowReading:
     reading = RowReading()
-    for region in regions(leaver.settings):
-        reading += partly(
-            partial(_known, leaver, region),
-            f"cloudtrail of {leaver.place} {region}",
-            "cloudtrail:LookupEvents, secretsmanager:DescribeSecret, ssm:DescribeParameters",
-        )
+    for place in places(leaver):
+        for region in regions(leaver.settings):
+            reading += partly(
+                partial(_known, leaver, place, region),
+                f"cloudtrail of {place} {region}",
+                "cloudtrail:LookupEvents, secretsmanager:DescribeSecret, ssm:DescribeParameters",
+            )
     return reading
 
 
-def _known(leaver: Leaver, region: str) -> Iterator[Holding]:
+def _known(leaver: Leaver, place: str, region: str) -> Iterator[Holding]:
     since = leaver.sessions.clock() - leaver.settings.look_back
     last: dict[str, Event] = {}
-    for page in events(leaver, leaver.place, region, since):
+    for page in events(leaver, place, region, since):
         for event in page:
             name = _named(event)
             if name and (name not in last or last[name].at < event.at):
                 last[name] = event
     for name, event in sorted(last.items()):
-        if not _changed_since(leaver, region, name, event):
+        if not _changed_since(leaver, (place, region), name, event):
             duty = _BULK_DUTY if name.startswith("many:") else _ROTATE
             yield leaver.holding(
                 SECRET,
-                f"{leaver.place}:{region}:{name}",
+                f"{place}:{region}:{name}",
                 name.rsplit(":", 1)[-1],
-                duty=duty.format(place=leaver.place, region=region, name=name, what=event.what),
+                duty=duty.format(place=place, region=region, name=name, what=event.what),
                 last_used=event.at,
             )
 
@@ -143,20 +150,20 @@ def _named(event: Event) -> str:
     return f"{'secret' if secret else 'parameter'}:{name}" if name else f"many:{event.what}"
 
 
-def _changed_since(leaver: Leaver, region: str, name: str, event: Event) -> bool:
+def _changed_since(leaver: Leaver, where: tuple[str, str], name: str, event: Event) -> bool:
     """Read whether the value was changed after the person's last look (Law 1)."""
     sort, _, said = name.partition(":")
-    call = leaver.sessions.call
+    call, (place, region) = leaver.sessions.call, where
     if sort == "secret":
         answer = unless_missing(
-            lambda: call(leaver.place, "secretsmanager", "describe_secret", region, SecretId=said)
+            lambda: call(place, "secretsmanager", "describe_secret", region, SecretId=said)
         )
         if answer is None:
             return True  # deleted: there is nothing left to know
         changed = answer.get("LastChangedDate")
     elif sort == "parameter":
         wanted = [{"Key": "Name", "Option": "Equals", "Values": [said]}]
-        answer = call(leaver.place, "ssm", "describe_parameters", region, ParameterFilters=wanted)
+        answer = call(place, "ssm", "describe_parameters", region, ParameterFilters=wanted)
         listed = answer.get("Parameters")
         if not isinstance(listed, list):
             raise Malformed("parameters were not listed", code="aws:shape")

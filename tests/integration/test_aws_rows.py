@@ -354,7 +354,7 @@ def test_a_secret_that_was_read_is_a_duty_until_it_is_changed(shared: AwsDouble)
 
 
 def test_nothing_but_faults_and_no_names_when_moto_lacks_a_call(desk: Desk) -> None:
-    """A server answers what it lacks with an HTML page: the doctor says so, and nothing is changed."""
+    """A server that lacks a call sends an HTML page: doctor says so and changes nothing."""
     before = desk.rig.witness()
     lines = list(desk.act.probe())
     assert all(one.holds for one in lines), lines
