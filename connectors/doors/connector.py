@@ -47,8 +47,11 @@ from connectors.faults import Fault, Refused, Unauthorised
 CERTAIN: Final = 100
 SHARED: Final = 40
 """Two people carry the number: neither is sure."""
-BY_ADDRESS: Final = 60
-NOTHING_TO_SEARCH_BY: Final = "nothing to search by: HR gave neither number nor address"
+CANDIDATE: Final = 60
+"""An address, or a number that is only the same without regard to case."""
+NOTHING_TO_SEARCH_BY: Final = (
+    "nothing to search by: HR gave no number, nor an address that this product keeps"
+)
 _CANARY: Final = "canary people"
 _ABSENT: Final[Mapping[str, Json]] = {"person": "absent"}
 _NOT_YET: Final = "accepted, and still read as before"
@@ -86,7 +89,7 @@ class DoorConnector:
     def find(self, subject: Subject) -> Iterator[Page[Account]]:
         """Find by employee number, and candidates by address. Never by card number."""
         mails = tuple(dict.fromkeys(one for one in (*subject.emails, subject.upn) if one))
-        if not subject.employee_number and not mails:
+        if not subject.employee_number and not (mails and self._system.keeps_mails):
             yield Page((), self._end([NOTHING_TO_SEARCH_BY]))  # Law 2: empty is not absent
             return
         try:
@@ -101,7 +104,8 @@ class DoorConnector:
     def _graded(self, person: Person, subject: Subject, *, alone: bool) -> Account:
         if subject.employee_number and person.number == subject.employee_number:
             return self._account(person, "employee_number", CERTAIN if alone else SHARED)
-        return self._account(person, "mail", BY_ADDRESS)
+        alike = person.number.casefold() == subject.employee_number.casefold() != ""
+        return self._account(person, "employee_number" if alike else "mail", CANDIDATE)
 
     def _account(self, person: Person, matched_by: str, confidence: int = CERTAIN) -> Account:
         numbers = [Identifier(IdentityKey.EMPLOYEE_NUMBER, person.number)] if person.number else []

@@ -115,6 +115,9 @@ class Entries:
 class DoorSystem(Protocol):
     """One product, spoken to with one credential. Translates and nothing else; raises faults."""
 
+    keeps_mails: bool
+    """Whether people can be found by address; where not, a person without number is unseen."""
+
     def inventory(self, person_id: str) -> Inventory | None:
         """Read all of a person, panels too; None when the platform does not know them."""
         ...

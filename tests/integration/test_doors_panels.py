@@ -1,4 +1,4 @@
-"""Panels that lag, fail or are away, entries that come late, faults: none of it closes a case."""
+"""Hikvision and Gallagher: panels that lag, fail or are away, late entries; none closes a case."""
 
 from __future__ import annotations
 
@@ -9,16 +9,7 @@ from typing import Any
 
 import pytest
 
-from connectors.contract import (
-    Account,
-    Credential,
-    Holding,
-    HoldingState,
-    Outcome,
-    Reading,
-    Stage,
-    gather,
-)
+from connectors.contract import Account, Credential, HoldingState, Outcome, Stage, Subject, gather
 from connectors.doors.contract import ACCOUNT, CARD, DOOR, MOBILE_PASS
 from connectors.faults import Malformed, Refused, Unauthorised
 from deprovisioner.sandbox.doors.hikvision import CONSOLE
@@ -26,57 +17,10 @@ from tests.support.doors import (
     GallagherDoors,
     HikvisionDoors,
     UniFiDoors,
-    ZktecoDoors,
-    company,
+    held,
     serving,
-    subject_of,
 )
-
-LEAVER = company().demo_leaver()
-NUMBER = LEAVER.employee_number
-
-
-class Case:
-    """One leaver on one product, taken through stages by the connector."""
-
-    def __init__(self, doors: Any) -> None:
-        self.doors = doors
-        self._open: list[Any] = []
-        self.account = self.find()[0]
-
-    def open(self, credential: Credential, **more: Any) -> Any:
-        self._open.append(self.doors.connector(credential, self.doors.server.url, **more))
-        return self._open[-1]
-
-    def close(self) -> None:
-        for one in self._open:
-            one.close()
-
-    def find(self, **more: Any) -> tuple[Account, ...]:
-        connector = self.open(Credential.VERIFY, **more)
-        return gather(connector.find(subject_of(LEAVER))).items
-
-    def survey(self, credential: Credential = Credential.VERIFY, **more: Any) -> Reading[Holding]:
-        return gather(self.open(credential, **more).survey(self.account))
-
-    def take(self, stage: Stage, **more: Any) -> dict[Any, Any]:
-        connector = self.open(Credential.ACT, **more)
-        card = connector.card()
-        holdings = [
-            one
-            for one in self.survey(Credential.ACT, **more).items
-            if stage in getattr(card.support(one.kind), "stages", ()) and not one.duty
-        ]
-        act = connector.contain if stage is Stage.CONTAIN else connector.revoke
-        effects = act(self.account, holdings)
-        return {(one.kind, one.native_id): it for one, it in zip(holdings, effects, strict=True)}
-
-    def wait(self, seconds: float = 60) -> None:
-        self.doors.clock.at += timedelta(seconds=seconds)
-
-    def live(self, kind: Any) -> list[Holding]:
-        found = self.survey().items
-        return [one for one in found if one.kind == kind and one.state is HoldingState.LIVE]
+from tests.support.doors_case import LEAVER, NUMBER, Case
 
 
 @pytest.fixture
@@ -94,12 +38,6 @@ def gallagher() -> Iterator[Case]:
 @pytest.fixture
 def unifi() -> Iterator[Case]:
     with serving(UniFiDoors(4)) as doors, contextlib.closing(Case(doors)) as case:
-        yield case
-
-
-@pytest.fixture
-def zkteco() -> Iterator[Case]:
-    with serving(ZktecoDoors(4)) as doors, contextlib.closing(Case(doors)) as case:
         yield case
 
 
@@ -241,6 +179,19 @@ def test_late_and_early_entries(hikvision: Case) -> None:
     assert "North gate" in late.items[0].what
 
 
+def test_device_whose_clock_is_ahead(hikvision: Case) -> None:
+    """An entry is read by its own time too: a device that is ahead told it too early."""
+    site, now = hikvision.doors.site, hikvision.doors.clock.at
+    at = now + timedelta(minutes=2)
+    site.panels.happen(hikvision.account.native_id, "acs-1", at, granted=True)
+    hikvision.wait(3600)
+
+    verifier = hikvision.open(Credential.VERIFY)
+    reading = gather(verifier.activity(hikvision.account, now + timedelta(minutes=1)))
+
+    assert [one.at for one in reading.items] == [at]
+
+
 def test_unsubscribed_events_are_a_gap(hikvision: Case) -> None:
     """Unless somebody has checked the subscription, silence is no proof that nobody came."""
     verifier = hikvision.open(Credential.VERIFY, events_subscribed=False)
@@ -273,8 +224,6 @@ def test_clock_that_is_off_is_named(hikvision: Case) -> None:
 
 def test_wrong_secret_is_an_incident(hikvision: Case) -> None:
     """A signature that does not fit is Unauthorised although HTTP says 200."""
-    from tests.support.doors import held  # noqa: PLC0415 - one test's own
-
     with pytest.raises(Unauthorised) as caught:
         hikvision.find(verify={"app_key": "ak-verify", "secret": held("another")})
 
@@ -354,6 +303,29 @@ def test_number_on_two_cardholders_is_not_sure(gallagher: Case) -> None:
     site.join(site.enrol(NUMBER, "Somebody Else"), group)
 
     assert [one.confidence for one in gallagher.find()] == [40, 40]
+
+
+def test_number_in_another_case_is_a_candidate(gallagher: Case) -> None:
+    """The server finds numbers without regard to case; one that differs in it is not sure."""
+    site = gallagher.doors.site
+    group = next(one.id for one in site.groups.values() if one.shows_number)
+    site.join(site.enrol("e77", "Somebody Else"), group)
+    verifier = gallagher.open(Credential.VERIFY)
+
+    found = gather(verifier.find(Subject("E-77", employee_number="E77"))).items
+
+    assert [(one.login, one.confidence) for one in found] == [("e77", 60)]
+
+
+def test_person_without_number_is_unseen(gallagher: Case, unifi: Case) -> None:
+    """Where a product keeps no addresses, an address finds nobody and proves nothing."""
+    nobody = Subject("E-0", emails=("nobody@example.com",))
+
+    blind = gather(gallagher.open(Credential.VERIFY).find(nobody)).blind
+    clear = gather(unifi.open(Credential.VERIFY).find(nobody)).blind
+
+    assert "nothing to search by" in blind
+    assert not clear
 
 
 def test_missing_licence_is_an_incident(gallagher: Case) -> None:
@@ -446,125 +418,3 @@ def test_link_to_another_host_gets_no_key(gallagher: Case) -> None:
 
     with pytest.raises(Malformed, match="another host"):
         gather(connector.survey(foreign))
-
-
-# ------------------------------------------------------------------------------------- UniFi
-def test_hub_offline_keeps_a_user_open(unifi: Case) -> None:
-    """Deactivated, and a hub is away: the hub opens, so the user is live and guards are told."""
-    unifi.doors.site.panels.lose("hub-2")
-    unifi.take(Stage.CONTAIN)
-    unifi.wait()
-
-    verified = unifi.survey()
-
-    assert unifi.doors.site.opens(unifi.account.native_id, "hub-2")
-    assert "Studio" in verified.blind
-    assert unifi.live(ACCOUNT)
-
-
-def test_upgraded_console_is_an_incident(unifi: Case) -> None:
-    """After Identity Enterprise the interface is gone: nobody takes that for an empty console."""
-    unifi.doors.site.enterprise = True
-
-    with pytest.raises(Unauthorised, match="Identity Enterprise"):
-        unifi.find()
-
-
-def test_groups_and_policies_both_go(unifi: Case) -> None:
-    """Policies come directly and by groups: both are holdings, and both are taken."""
-    unifi.take(Stage.REVOKE)
-
-    left = unifi.doors.witness(NUMBER)
-    assert (left["policies"], left["groups"], left["cards"]) == ([], [], [])
-    assert (left["plates"], left["passes"], left["pin"]) == ([], {}, False)
-
-
-def test_networks_are_a_persons_task(unifi: Case) -> None:
-    """WiFi and VPN of a user are shown with a duty, because no call takes them away."""
-    unifi.doors.site.person_with(NUMBER).networks = {"vpn": ["office"]}
-
-    found = [one for one in unifi.survey().items if one.kind == "grant.policy"]
-
-    assert [one.native_id for one in found] == ["vpn"]
-    assert found[0].duty
-
-
-def test_remote_unlock_names_nobody_for_sure(unifi: Case) -> None:
-    """A remote unlock may name any actor: it is told with the doubt."""
-    site, end = unifi.doors.site, unifi.doors.clock.at
-    site.panels.subscribed.add("remote")
-    at = end + timedelta(minutes=1)
-    site.panels.happen(unifi.account.native_id, "hub-1", at, "remote", granted=True)
-    unifi.wait(3600)
-
-    reading = gather(unifi.open(Credential.VERIFY).activity(unifi.account, end))
-
-    assert [("no proof" in one.what, one.at) for one in reading.items] == [(True, at)]
-
-
-def test_list_that_is_cut_is_blind(unifi: Case) -> None:
-    """A list that ends before its count is never everybody."""
-    unifi.doors.server.cuts_bytes = False
-    unifi.doors.server.faults.truncated = True
-
-    reading = gather(unifi.open(Credential.VERIFY).list_accounts())
-
-    assert reading.blind == "the read was cut short"
-
-
-# ------------------------------------------------------------------------------------- ZKTeco
-def test_leaving_and_coming_back(zkteco: Case) -> None:
-    """Leaving takes cards and levels at once; each pre-image alone brings the whole person back."""
-    before = zkteco.doors.witness(NUMBER)
-    holdings = zkteco.survey(Credential.ACT).items
-
-    zkteco.take(Stage.CONTAIN)
-    assert zkteco.survey().items == ()
-    act = zkteco.open(Credential.ACT)
-    undone = [act.restore(zkteco.account, [one])[0].outcome for one in holdings]
-
-    assert undone[0] is Outcome.DONE
-    assert set(undone[1:]) == {Outcome.ALREADY}
-    assert zkteco.doors.witness(NUMBER) == before
-
-
-def test_password_hash_is_never_kept(zkteco: Case) -> None:
-    """The hash that person reads bring is in no pre-image."""
-    assert zkteco.doors.site.people[NUMBER]["selfPwd"]
-
-    held = repr(zkteco.survey(Credential.ACT).items)
-
-    assert zkteco.doors.site.people[NUMBER]["selfPwd"] not in held
-
-
-def test_device_state_is_a_persons_task(zkteco: Case) -> None:
-    """A device that is away still opens, and nothing shows it: the card makes it a duty."""
-    zkteco.doors.site.panels.lose("zk-1")
-    zkteco.take(Stage.CONTAIN)
-    zkteco.wait(3600)
-
-    gaps = {gap.kind: gap.duty for gap in zkteco.open(Credential.VERIFY).card().gaps}
-
-    assert zkteco.doors.site.opens(NUMBER, "zk-1")
-    assert "tell the guards" in gaps[DOOR]
-
-
-def test_times_without_a_zone_are_the_servers(zkteco: Case) -> None:
-    """An event's local time becomes an instant by the zone of the server."""
-    site, end = zkteco.doors.site, zkteco.doors.clock.at
-    site.panels.happen(NUMBER, "zk-1", end + timedelta(minutes=5), granted=True)
-    zkteco.wait(3600)
-
-    reading = gather(zkteco.open(Credential.VERIFY).activity(zkteco.account, end))
-
-    assert [one.at for one in reading.items] == [end + timedelta(minutes=5)]
-
-
-def test_token_in_the_address_is_in_no_log(zkteco: Case, caplog: pytest.LogCaptureFixture) -> None:
-    """The product wants its token in the query; libraries that log addresses never see it."""
-    caplog.set_level("DEBUG")
-
-    zkteco.survey()
-
-    assert "person" in caplog.text
-    assert "token-verify" not in caplog.text

@@ -53,6 +53,8 @@ _WILD: Final = frozenset('"%_\\')
 class GallagherSystem:
     """One server and one API key."""
 
+    keeps_mails = False
+
     def __init__(self, settings: Settings, centre: CommandCentre) -> None:
         self._settings = settings
         self._centre = centre
@@ -134,7 +136,7 @@ class GallagherSystem:
             for page in self._centre.pages(address, query, "results")
             for row in page
         ]
-        return tuple(one for one in found if one.number == number)
+        return tuple(one for one in found if one.number.casefold() == number.casefold())
 
     def people(self) -> Iterator[tuple[Person, ...]]:
         """Page through every cardholder that the operator may see."""

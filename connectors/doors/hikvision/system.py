@@ -68,6 +68,8 @@ UNSUBSCRIBED: Final = (
 class HikvisionSystem:
     """One platform and one API partner."""
 
+    keeps_mails = False
+
     def __init__(self, settings: Settings, artemis: Artemis) -> None:
         self._settings = settings
         self._artemis = artemis

@@ -49,6 +49,8 @@ _REMOTE: Final = "REMOTE"
 class UniFiSystem:
     """One console and one token."""
 
+    keeps_mails = True
+
     def __init__(self, settings: Settings, console: Console) -> None:
         self._settings = settings
         self._console = console

@@ -42,6 +42,8 @@ CARDS: Final = "cards"
 class ZktecoSystem:
     """One server and one token."""
 
+    keeps_mails = False
+
     def __init__(self, settings: Settings, server: Server) -> None:
         self._settings = settings
         self._server = server
