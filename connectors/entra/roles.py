@@ -159,13 +159,16 @@ def _merge(grants: dict[str, Grant], more: Iterable[Grant]) -> None:
     """Join what several lists say of one grant: PIM knows until when, the plain list the id."""
     for one in more:
         known = grants.get(one.native_id)
+        image = {**(known.image if known else {}), **one.image}
+        if known and not ("start" in known.image and "start" in one.image):
+            image.pop("start", None)  # one of them is in force already
         grants[one.native_id] = (
             one
             if known is None
             else Grant(
                 one.native_id,
                 known.label or one.label,
-                {**known.image, **one.image},
+                image,
                 one.requests or known.requests,
             )
         )
@@ -179,6 +182,10 @@ def _grants(leaver: Leaver, source: Source, rows: Sequence[Object]) -> Iterator[
             continue  # through a group: the group is the holding
         end = text(row, "endDateTime") or text(row, "scheduleInfo", "expiration", "endDateTime")
         image: dict[str, Json] = {"end": end} if end else {}
+        start = text(row, "startDateTime") or text(row, "scheduleInfo", "startDateTime")
+        begins = instant(start)
+        if begins is not None and begins > leaver.now():
+            image["start"] = start
         if source == _PLAIN:
             image["assignment"] = text(row, "id")
         if text(row, "assignmentType").casefold() == "activated":
@@ -336,9 +343,9 @@ def _assignment(leaver: Leaver, holding: Holding) -> RequestInformation:
     expiration: dict[str, Json] = (
         {"type": "afterDateTime", "endDateTime": end} if end else {"type": "noExpiration"}
     )
-    schedule: dict[str, Json] = {
-        "startDateTime": leaver.now().isoformat(), "expiration": expiration,
-    }  # fmt: skip
+    # What was to begin later begins later: putting it back gives nobody more than they had.
+    start = max(instant(image.get("start")) or leaver.now(), leaver.now())
+    schedule: dict[str, Json] = {"startDateTime": start.isoformat(), "expiration": expiration}
     sources = _sources(leaver.settings, holding.kind)
     path = next(
         one.requests for one in sources if one.requests and one.of_groups == ("groupId" in image)

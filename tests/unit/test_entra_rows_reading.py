@@ -18,6 +18,7 @@ from connectors.entra.drive import _outward
 from connectors.entra.graph import Graph
 from connectors.entra.groups import End, end_of
 from connectors.entra.queries import asking, literal
+from connectors.entra.roles import _assignment
 from connectors.entra.rows import Leaver, Row
 from connectors.entra.settings import Feature
 from connectors.entra.tokens import GivenToken
@@ -209,6 +210,26 @@ def test_an_activation_that_has_ended_is_not_put_back() -> None:
     restore = row("roles").restore
     assert restore is not None
     assert restore(leaver({}), [old])[0].outcome is Outcome.ALREADY
+
+
+def test_a_role_that_begins_later_is_put_back_to_begin_later() -> None:
+    """A schedule for next month does not become a role of today by undo."""
+    later = (NOW + timedelta(days=30)).isoformat()
+    schedule = {
+        "principalId": USER, "roleDefinitionId": "r1", "directoryScopeId": "/",
+        "scheduleInfo": {"startDateTime": later},
+    }  # fmt: skip
+    (held,) = read("eligible roles", {"/roleEligibilitySchedules": page(schedule)})
+    assert _assignment_start(held) == later
+    now = {**schedule, "scheduleInfo": {"startDateTime": (NOW - timedelta(days=1)).isoformat()}}
+    both = {"/roleEligibilitySchedules": page(schedule, now)}
+    (held,) = read("eligible roles", both)
+    assert _assignment_start(held) == NOW.isoformat()
+
+
+def _assignment_start(holding: Holding) -> object:
+    body = json.loads(_assignment(leaver({}), holding).content or b"{}")
+    return body["scheduleInfo"]["startDateTime"]
 
 
 # -------------------------------------------------------------------------------------- groups
