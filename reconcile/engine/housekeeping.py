@@ -85,7 +85,11 @@ class Housekeeping:
     def reap(self) -> None:
         """Give the jobs of dead nodes back to their queues, where the living take them."""
         with self._database.begin() as connection:
-            expired = sa.and_(nodes.c.live, nodes.c.lease_until < self._database.now())
+            expired = sa.and_(
+                nodes.c.live,
+                nodes.c.lease_until < self._database.now(),
+                nodes.c.id != self._lease.node,  # only others may say that we are dead
+            )
             dead = connection.execute(sa.update(nodes).where(expired).values(live=False)).rowcount
         with unavailable():
             pending = self._client.list_workflows(
