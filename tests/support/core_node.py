@@ -41,6 +41,7 @@ from reconcile.estate import Estate, Guards, Pace, System, abilities_of
 from reconcile.event import Action, Employment, Person, TerminationEvent
 from reconcile.evidence.keys import SigningKey
 from reconcile.facts import HR
+from reconcile.operations.run import Run
 from reconcile.operations.runner import OperationRunner
 from reconcile.reconciler import Reconciler
 from reconcile.store.case_file import Archive, stale_cases
@@ -233,6 +234,21 @@ def event_about(number: int) -> TerminationEvent:
     )
 
 
+@dataclass
+class Logged(OperationRunner):
+    """Writes when each try of an operation begins and ends, to the log that all nodes share."""
+
+    runs: int = -1
+
+    def _run(self, run: Run) -> Run | None:
+        begin = f"{os.getpid()} {threading.get_ident()} {run.key}\n"
+        os.write(self.runs, f"begin {time.time():.6f} {begin}".encode())
+        try:
+            return super()._run(run)
+        finally:
+            os.write(self.runs, f"end {time.time():.6f} {begin}".encode())
+
+
 class Node:
     """Everything of one node, wired."""
 
@@ -249,7 +265,8 @@ class Node:
         )
         archive, jobs = make_archive(options), self.engine.jobs
         self.reconciler = Reconciler(self.database, estate, jobs, archive)
-        self.runner = OperationRunner(self.database, estate, jobs, archive, self.engine.lease)
+        self.runner = Logged(self.database, estate, jobs, archive, self.engine.lease)
+        self.runner.runs = self._runs
         self.desk = make_desk(options, self.database, estate, jobs)
         self.sequencer = make_sequencer(options, self.database)
         self.publisher = Publisher(
@@ -264,17 +281,8 @@ class Node:
     def start(self) -> None:
         """Compare the anchor, then run, in the daemon's order."""
         self.sequencer.check_anchor()
-        self.engine.start(self.reconciler.reconcile, self._run)
+        self.engine.start(self.reconciler.reconcile, self.runner.run)
         self.publisher.start()
-
-    def _run(self, key: str) -> None:
-        """Run an operation between two lines of the log that all nodes share."""
-        begin = f"{os.getpid()} {threading.get_ident()} {key}\n"
-        os.write(self._runs, f"begin {time.time():.6f} {begin}".encode())
-        try:
-            self.runner.run(key)
-        finally:
-            os.write(self._runs, f"end {time.time():.6f} {begin}".encode())
 
     def obey(self, command: str, argument: Any) -> object:
         """Do what the test says."""
