@@ -81,11 +81,14 @@ class World:
 
 
 @contextmanager
-def forge(**more: int) -> Iterator[World]:
+def forge(*, further_users: int = 0, further_projects: int = 0) -> Iterator[World]:
     """Start one."""
     clock = Clock()
     with ExitStack() as stack:
-        gitlab = stack.enter_context(ForgeServer(Forge(population(), **more), clock=clock))
+        company = Forge(
+            population(), further_users=further_users, further_projects=further_projects
+        )
+        gitlab = stack.enter_context(ForgeServer(company, clock=clock))
         yield World(gitlab, clock, stack)
 
 

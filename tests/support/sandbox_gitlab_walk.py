@@ -275,7 +275,11 @@ def project_steps(n: dict[str, str]) -> Iterator[Step]:
     yield "PATCH", f"{at}/protected_branches/main", 422, {"allowed_to_push": [{"user_id": 1}]}
     approving: dict[str, object] = {"approval_rules": [{"id": 1, "_destroy": True}]}
     yield "PUT", f"{at}/protected_environments/production", 200, approving
-    rule = {"name": "Security", "user_ids": [int(n["successor"])], "group_ids": []}
+    rule: dict[str, object] = {
+        "name": "Security",
+        "user_ids": [int(n["successor"])],
+        "group_ids": [],
+    }
     yield "PUT", f"{at}/approval_rules/{n['rule']}", 200, rule
     yield "PUT", f"{at}/merge_requests/1", 200, {"assignee_ids": [], "reviewer_ids": []}
     yield "PUT", f"{at}/issues/1", 200, {"assignee_ids": [int(n["successor"])]}
