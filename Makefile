@@ -13,6 +13,7 @@ PYTHON := $(shell for candidate in python3 python3.13 python3.12 python3.11; do 
   && echo $$candidate && break; done)
 endif
 
+PYTEST := $(if $(filter true 1,$(CI)),DEPROVISIONER_REQUIRE_PEERS=1 )$(RUN) -m pytest
 PIP := $(RUN) -m pip --disable-pip-version-check --no-input --quiet
 
 .DEFAULT_GOAL := help
@@ -25,7 +26,12 @@ demo: $(VENV)/.base  ## one termination in a pretend company, to 100 %; DIRECTOR
 	$(RUN) -m deprovisioner demo $(if $(DIRECTORY),--directory $(DIRECTORY))
 
 test: $(VENV)/.dev peers  ## install what the tests need, run them all; PYTEST_ARGS="tests/unit -k plan"
-	$(if $(filter true 1,$(CI)),DEPROVISIONER_REQUIRE_PEERS=1 )$(RUN) -m pytest -n 2 --dist loadscope $(PYTEST_ARGS)
+ifdef PYTEST_ARGS
+	$(PYTEST) $(PYTEST_ARGS)
+else  # daemons, kills and freezes want the machine for themselves; all else mostly waits for servers
+	$(PYTEST) -n 2 --dist loadscope --ignore tests/acceptance
+	$(PYTEST) tests/acceptance
+endif
 
 lint: $(VENV)/.dev  ## ruff, formatting, and the floors of the house
 	$(RUN) -m ruff check .

@@ -47,6 +47,7 @@ STATE: Final = (
 NOT_RESTORABLE: Final = (
     "a scrambled password does not come back: give the person a new one and have them change it"
 )
+_MEANWHILE: Final = "somebody else, perhaps another worker, changed the password meanwhile"
 _UNMARKED: Final = "reset twice; accountExpires, which says so from then on, may not be written"
 _RESETS: Final = 2
 _RANDOM_BYTES: Final = 40
@@ -251,9 +252,11 @@ def _scramble(domain: Domain, account: Account, random: RandomBytes) -> tuple[st
             last = new
     except (Refused, Unauthorised) as error:
         return last, str(error)
-    with contextlib.suppress(Unauthorised):
+    try:
         domain.attempt(account.native_id, [Change(Edit.REPLACE, EXPIRES, moment)])
-    return last, _UNMARKED
+    except Unauthorised:
+        return last, _UNMARKED
+    return last, _MEANWHILE
 
 
 def _set_password(domain: Domain, account: Account, new: str) -> tuple[bytes, ...]:
@@ -289,6 +292,8 @@ def _reset(
     read_back = {**_readable(after), **proof}
     if not done:
         return Effect(holding.key, Outcome.ALREADY, read_back, lost=NOT_RESTORABLE)
+    if not after.scrambled and why == _MEANWHILE:
+        return Effect(holding.key, Outcome.PENDING, read_back, why=why, lost=NOT_RESTORABLE)
     if not after.scrambled:
         lost = NOT_RESTORABLE if proof or why == _UNMARKED else ""
         return Effect(holding.key, Outcome.REFUSED, read_back, why=why, lost=lost)

@@ -148,7 +148,7 @@ def test_a_plan_for_one_person(installation: Installation) -> None:
     assert ended.code == Exit.OK, ended.err
     for words in ("SSH key", "release-signers", "nobody else has it", "cannot be undone",
                   "open connections", "Mode is observe", "2031-12-18 23:00:00Z"):  # fmt: skip
-        assert words in ended.out, words
+        assert words in " ".join(ended.out.split()), words  # wherever a line was broken
     assert changed(installation) == []
 
 
