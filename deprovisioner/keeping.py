@@ -179,9 +179,9 @@ def _judge(settings: Settings, incoming: Path, planned: NewLog | None) -> int:
             sequencer.check_anchor()
         else:
             _refuse_if_sound(sequencer)
+            evidence, ended = _evidence(sealing_key), _ended(settings, signer.verifier)
             with database.begin() as connection:
-                evidence, ended = _evidence(sealing_key), _ended(settings, signer.verifier)
-            renew(connection, evidence, ended, planned.origin, Origins().clock)
+                renew(connection, evidence, ended, planned.origin, Origins().clock)
         with database.connect() as connection:
             return tree_size(connection)
 

@@ -215,11 +215,6 @@ def test_a_backup_beside_a_running_daemon(rig: Rig, tmp_path: Path) -> None:
     assert "running" in restored.err
 
 
-@pytest.mark.xfail(
-    reason="known defect: after --new-log, serve starts under the old configuration, too",
-    raises=subprocess.TimeoutExpired,
-    strict=False,
-)
 def test_it_drains_and_an_older_copy_becomes_a_new_log(rig: Rig, tmp_path: Path) -> None:
     """The steps of docs/operations/database.md, as an operator walks them.
 
