@@ -43,6 +43,12 @@ ANOTHER_NUMBER: Final = 10
 NOTHING_TO_SEARCH_BY: Final = (
     "nothing to search by: HR gave no employee number, no address and no login"
 )
+RESTORABLE: Final = (
+    "what a deleted user still has: it can be restored for 30 days, its devices stay enabled and "
+    "links to its OneDrive open. Restore it (Restore-MgDirectoryDeletedItem) and let the case go "
+    "on, or delete it for good (Remove-MgDirectoryDeletedItem)"
+)
+"""Law 2: such a user cannot be surveyed, and yields nothing; that is not to hold nothing."""
 _SELECT: Final = [
     "id",
     "userPrincipalName",
@@ -85,9 +91,10 @@ def find(
     requests += [_deleted(graph, text) for text in numbers]
     answers = graph.gather(requests)
     found, canary = dict[str, Account](), Canary(NAME, seen=False)
+    gaps = list[str]()
     for number, answer in enumerate(answers):
         if isinstance(answer, Refused) and number >= len(searches):
-            continue  # a cloud that does not search deleted users: they hold nothing anyway
+            continue  # a cloud that does not search deleted users: a note of the card
         if isinstance(answer, Fault):
             raise answer
         for user in answer:
@@ -97,9 +104,10 @@ def find(
             account = wanted.graded(_account(settings, system, user), user)
             if account and number >= len(searches):
                 account = replace(account, matched_by=f"{account.matched_by}, deleted")
+                gaps.append(RESTORABLE)
             if account and account.native_id not in found:
                 found[account.native_id] = account
-    yield Page(tuple(found.values()), end(graph, credential, canary))
+    yield Page(tuple(found.values()), end(graph, credential, canary, gaps))
 
 
 def list_accounts(

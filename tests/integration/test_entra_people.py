@@ -153,16 +153,22 @@ def test_nothing_to_search_by_is_said(rig: EntraRig) -> None:
         assert "nothing to search by" in gather(connector.find(Subject("E-9"))).blind
 
 
-def test_a_deleted_user_is_found_and_holds_nothing(rig: EntraRig) -> None:
-    """Deleted for less than 30 days: known, so that nobody asks whether there ever was one."""
+def test_a_deleted_user_is_found_and_what_it_still_has_is_not_seen(rig: EntraRig) -> None:
+    """Law 2: restorable for 30 days, devices enabled, links open: a read that cannot see that."""
     account = rig.account()
     with opened(rig, Credential.ACT) as connector:
         assert isinstance(connector, EntraConnector)
         assert connector.destroy(account).outcome is Outcome.DONE
-    again = found(rig, rig.subject)[account.native_id]
+    with opened(rig, Credential.VERIFY) as connector:
+        reading = gather(connector.find(rig.subject))
+    again = {each.native_id: each for each in reading.items}[account.native_id]
     assert again.confidence == 100
     assert "deleted" in again.matched_by
+    assert "Remove-MgDirectoryDeletedItem" in reading.blind
     assert not holdings(rig, again, Credential.VERIFY)
+    rig.graph.edit(lambda store: store.drop(Table.DELETED, account.native_id))
+    with opened(rig, Credential.VERIFY) as connector:
+        assert not gather(connector.find(rig.subject)).blind
 
 
 # ------------------------------------------------------------------------------------------ hybrid
