@@ -260,7 +260,7 @@ class Desk:
     def _sooner(self, file: CaseFile, system: str, wait: timedelta) -> None:
         """Let what waits to be tried again, perhaps for this task, be tried when it has settled."""
         for operation in load_operations(file.connection, file.id):
-            waits = operation.state is OperationState.TODO and not operation.taken
+            waits = operation.state is OperationState.TODO
             mine = operation.system == system and operation.step in {Step.TRANSFER, Step.REVOKE}
             if waits and mine and operation.not_before > file.now + wait:
                 self._reopen(file, operation.seq, "a duty was confirmed", wait)

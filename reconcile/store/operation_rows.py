@@ -154,11 +154,15 @@ def finish(
     now: datetime,
     result: Mapping[str, Json],
 ) -> None:
-    """Mark an operation done; the caller has fenced."""
+    """Mark an operation done, or due again where it was reopened meanwhile; we have fenced."""
+    once = operations.c.again_at.is_(None)
     _update(
         connection, case_id, seq,
-        state=OperationState.DONE.value, failures=0, error="", result=dict(result),
-        finished_at=epoch(now), token="", carrier="",
+        state=sa.case((once, OperationState.DONE.value), else_=OperationState.TODO.value),
+        tries=operations.c.tries + sa.case((once, 0), else_=1), starts=0,
+        not_before=sa.func.coalesce(operations.c.again_at, operations.c.not_before),
+        failures=0, error="", result=dict(result),
+        finished_at=sa.case((once, epoch(now)), else_=None), token="", carrier="", again_at=None,
     )  # fmt: skip
 
 
@@ -179,7 +183,8 @@ def try_later(
     _update(
         connection, case_id, seq,
         tries=operations.c.tries + 1, starts=0, failures=failures, error=error,
-        not_before=epoch(at), token="", carrier="",
+        not_before=sa.func.coalesce(operations.c.again_at, epoch(at)),
+        token="", carrier="", again_at=None,
     )  # fmt: skip
 
 
@@ -187,12 +192,19 @@ def give_up(connection: sa.Connection, case_id: str, seq: int, *, error: str) ->
     """Stop trying: a question will ask a person (dead letter)."""
     _update(
         connection, case_id, seq,
-        state=OperationState.FAILED.value, error=error, token="", carrier="",
+        state=OperationState.FAILED.value, error=error, token="", carrier="", again_at=None,
     )  # fmt: skip
 
 
 def reopen(connection: sa.Connection, case_id: str, seq: int, *, at: datetime, why: str) -> None:
-    """Make a finished or failed operation run again from ``at``, as a fresh try."""
+    """Make an operation run again from ``at``, as a fresh try.
+
+    One that runs now comes to its end first: no operation runs twice at once.
+    """
+    running = operations.c.state == OperationState.TODO.value, operations.c.token != ""
+    again = _UPDATE.where(*running).values(again_at=epoch(at))
+    if connection.execute(again, {"this": case_id, "number": seq}).rowcount:
+        return
     _update(
         connection, case_id, seq,
         state=OperationState.TODO.value, tries=operations.c.tries + 1, starts=0, failures=0,

@@ -111,6 +111,7 @@ operations = sa.Table(
     _column("not_before", sa.Float),
     _column("token", sa.Text),
     _column("carrier", sa.Text),
+    sa.Column("again_at", sa.Float),
     _column("result", sa.JSON),
     _column("error", sa.Text),
     sa.Column("started_at", sa.Float),
@@ -120,7 +121,8 @@ operations = sa.Table(
 """One system x one stage. ``failures`` counts tries that ended in a fault since a success.
 
 ``carrier`` is the key of a running job that goes on with this operation after its own; empty when
-the operation has, or will have, a job of its own."""
+the operation has, or will have, a job of its own. ``again_at`` is when an operation that runs now
+is to run once more."""
 
 accounts = sa.Table(
     "accounts",

@@ -13,12 +13,14 @@ from connectors.faults import Refused
 from connectors.memory import Injection, MemoryConnector, Trouble
 from connectors.vaults.contract import Damaged
 from reconcile.case import CaseState
+from reconcile.facts import Step
+from reconcile.store.operation_rows import load_operations, reopen
 from tests.support.scenario import Scenario, hire
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from connectors.contract import Account, Connector, Credential, Effect, Holding
+    from connectors.contract import Account, Connector, Credential, Effect, Holding, Page
     from connectors.vaults.contract import Receipt, Vault
 
 LATER = timedelta(hours=3)
@@ -218,3 +220,35 @@ def test_what_did_more_than_was_asked_stops_and_asks_a_person(core: Scenario) ->
     assert "dead_letter" in core.open_questions(case_id)
     assert core.desk.case(case_id).summary.state is not CaseState.CLOSED
     assert operation(core, case_id, "revoke")[2].startswith("all other members went too")
+
+
+def test_what_is_reopened_while_it_runs_comes_to_its_end_and_runs_again(core: Scenario) -> None:
+    """No operation runs twice at once: who asks for it meanwhile gets it afterwards."""
+    queued: list[list[str]] = []
+
+    class Asked(MemoryConnector):
+        """Somebody asks for the survey again in the middle of it, once."""
+
+        def survey(self, account: Account) -> Iterator[Page[Holding]]:
+            """Read, and let the desk ask meanwhile."""
+            if not queued:
+                with core.database.begin() as connection:
+                    case_id = core.desk.cases()[0].id
+                    survey = next(
+                        o for o in load_operations(connection, case_id)
+                        if (o.system, o.step) == ("directory", Step.SURVEY)
+                    )  # fmt: skip
+                    reopen(connection, case_id, survey.seq, at=core.clock(), why="asked again")
+                    queued.append(list(core.jobs.operations))
+                    again = {o.seq: o for o in load_operations(connection, case_id)}[survey.seq]
+                    assert (again.tries, again.taken) == (survey.tries, True)
+            yield from super().survey(account)
+
+    core.connect_through(Asked)
+    hire(core.world)
+    case_id = core.receive()
+    core.settle(until=core.clock() + timedelta(minutes=1))
+    done = [r.control for r in core.desk.records(case_id) if r.type == "operation.done"]
+    assert queued
+    assert [r["try"] for r in done if r["stage"] == "survey"] == [0, 1]
+    assert core.finish(case_id).summary.state is CaseState.CLOSED

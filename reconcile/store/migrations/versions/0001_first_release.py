@@ -332,6 +332,7 @@ def upgrade() -> None:
         sa.Column("not_before", sa.Float(), nullable=False),
         sa.Column("token", sa.Text(), nullable=False),
         sa.Column("carrier", sa.Text(), nullable=False),
+        sa.Column("again_at", sa.Float(), nullable=True),
         sa.Column("result", sa.JSON(), nullable=False),
         sa.Column("error", sa.Text(), nullable=False),
         sa.Column("started_at", sa.Float(), nullable=True),
