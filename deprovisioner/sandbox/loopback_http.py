@@ -1,23 +1,19 @@
 """A small JSON server on loopback with bearer tokens, for the HR system, the control endpoint and
 the wiki's SCIM side.
 
-Called by `human_resources`, `control` and `scim_application`. Standard library only; not for
-anything that leaves this machine.
+Called by `human_resources`, `control` and `scim_application`. Not for anything that leaves this
+machine.
 """
 
-import contextlib
 import hmac
 import json
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-LOOPBACK = "127.0.0.1"
-_MOST_OCTETS = 1024 * 1024
-_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+from deprovisioner.sandbox.service.wire import LoopbackServer, Manner, Request, Response
+
 _NO_CONTENT = 204
 
 
@@ -53,37 +49,31 @@ class JsonServer:
     """Serves `respond` on a free port between `start` and `stop`, to whoever has a token."""
 
     def __init__(self, respond: Callable[[Call], Answer], *tokens: str, port: int = 0) -> None:
-        self._respond, self._tokens, self._wanted_port = respond, tokens, port
-        self._server: ThreadingHTTPServer | None = None
-        self._thread: threading.Thread | None = None
+        self._respond, self._tokens = respond, tokens
+        manner = Manner(
+            "sandbox-http",
+            too_long=_rendered(problem(413, "the body is too long")),
+            most_octets=1024 * 1024,
+        )
+        self._server = LoopbackServer(
+            lambda request: _rendered(self._answer(request)), manner, port=port
+        )
 
     def start(self) -> None:
         """Listen."""
-        handler = _handler(self._answer)
-        self._server = ThreadingHTTPServer((LOOPBACK, self._wanted_port), handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), name="sandbox-http", daemon=True
-        )
-        self._thread.start()
+        self._server.start()
 
     def stop(self) -> None:
         """Close the port and wait for the thread."""
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-        if self._thread is not None:
-            self._thread.join(timeout=5)
+        self._server.stop()
 
     @property
     def url(self) -> str:
         """The base URL; raises RuntimeError before `start`."""
-        if self._server is None:
-            raise RuntimeError("the server is not started")
-        return f"http://{LOOPBACK}:{self._server.server_address[1]}"
+        return self._server.url
 
-    def _answer(self, method: str, target: str, authorization: str, raw: bytes) -> Answer:
-        shown = authorization.encode("utf-8", "replace")
+    def _answer(self, request: Request) -> Answer:
+        shown = request.headers.get("authorization", "").encode("utf-8", "replace")
         known = [
             token
             for token in self._tokens
@@ -91,57 +81,24 @@ class JsonServer:
         ]
         if not known:
             return problem(401, "a bearer token is needed")
-        split = urlsplit(target)
+        split = urlsplit(request.target)
         try:
-            body = json.loads(raw) if raw else {}
+            body = json.loads(request.body) if request.body else {}
         except (ValueError, RecursionError):
             return problem(400, "the body is not JSON")
         if not isinstance(body, dict):
             return problem(400, "the body is not a JSON object")
         path = tuple(part for part in split.path.split("/") if part)
-        return self._respond(Call(method, path, dict(parse_qsl(split.query)), body, known[0]))
+        query = dict(parse_qsl(split.query))
+        return self._respond(Call(request.method, path, query, body, known[0]))
 
 
-def _handler(
-    answer: Callable[[str, str, str, bytes], Answer],
-) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        """One connection."""
-
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-            """Say nothing: addresses and names of people are in the paths."""
-
-        def reply(self) -> None:
-            """Read one request, answer it."""
-            length = self.headers.get("Content-Length", "0")
-            if not length.isdigit() or int(length) > _MOST_OCTETS:
-                self.close_connection = True
-                self._write(problem(413, "the body is too long"))
-                return
-            raw = self.rfile.read(int(length))
-            authorization = self.headers.get("Authorization", "")
-            self._write(answer(self.command, self.path, authorization, raw))
-
-        def _write(self, made: Answer) -> None:
-            empty = made.status == _NO_CONTENT
-            body = b"" if empty else json.dumps(made.body, ensure_ascii=False).encode()
-            good = made.status < 400
-            kind = made.media_type or ("application/json" if good else "application/problem+json")
-            with contextlib.suppress(OSError):  # the client may be gone
-                self.send_response(made.status)
-                if not empty:
-                    self.send_header("Content-Type", kind)
-                    self.send_header("Content-Length", str(len(body)))
-                for name, value in made.headers:
-                    self.send_header(name, value)
-                if made.status == 401:
-                    self.send_header("WWW-Authenticate", "Bearer")
-                self.end_headers()
-                self.wfile.write(body)
-
-    for method in _METHODS:
-        setattr(Handler, f"do_{method}", Handler.reply)
-    return Handler
+def _rendered(made: Answer) -> Response:
+    headers, body = dict(made.headers), b""
+    if made.status != _NO_CONTENT:
+        good = "application/json" if made.status < 400 else "application/problem+json"
+        headers["Content-Type"] = made.media_type or good
+        body = json.dumps(made.body, ensure_ascii=False).encode()
+    if made.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return Response(made.status, headers, body)

@@ -22,8 +22,6 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -48,6 +46,7 @@ from deprovisioner.sandbox.human_resources import HumanResources
 from deprovisioner.sandbox.loopback_tls import loopback_certificate
 from deprovisioner.sandbox.openldap import OpenLdap
 from deprovisioner.sandbox.sender import Sender
+from deprovisioner.sandbox.service.hosting import Started
 from deprovisioner.sandbox.synchronisation import Synchronisation
 
 
@@ -87,7 +86,7 @@ class Secrets:
     webhook_secret: str
 
 
-class Sandbox:
+class Sandbox(Started):
     """The running company; a context manager. `company` may be shared by several in turn."""
 
     def __init__(
@@ -116,18 +115,6 @@ class Sandbox:
         )
         self.sender = Sender(self.secrets.webhook_secret, self._clock, _new_event_id)
         self._control: Control | None = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def start(self) -> None:
         """Start everything; on a failure what was started is stopped again."""

@@ -1,25 +1,21 @@
 """Listens on loopback for the fake door platforms, breaks when told to, and logs past the fakes.
 
-Called by the products' modules. Unlike `loopback_http`, whose answers it shares, it hands over raw
-bodies and headers: signatures are checked on what was really sent. Not for anything that leaves
-this machine.
+Called by the products' modules. Unlike `loopback_http` it hands over raw bodies and headers:
+signatures are checked on what was really sent. Not for anything that leaves this machine.
 """
 
-import contextlib
 import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from deprovisioner.sandbox.loopback_http import LOOPBACK
+from deprovisioner.sandbox.service import wire
+from deprovisioner.sandbox.service.wire import Cut, LoopbackServer, Manner, Response
 
-_MOST_OCTETS = 1024 * 1024
-_NO_CONTENT = 204
+_LOGIN_PAGE = b"<html><body>Sign in</body></html>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,33 +90,30 @@ class DoorServer:
     log: list[LogLine] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _released: threading.Event = field(default_factory=threading.Event)
-    _server: ThreadingHTTPServer | None = None
-    _thread: threading.Thread | None = None
+    _server: LoopbackServer = field(init=False)
+
+    def __post_init__(self) -> None:
+        manner = Manner(
+            "sandbox-doors",
+            too_long=Response(413, {}),
+            most_octets=1024 * 1024,
+            clock=self.now,  # the platform's time, not the machine's
+        )
+        self._server = LoopbackServer(self._served, manner)
 
     def start(self) -> None:
         """Listen."""
-        self._server = ThreadingHTTPServer((LOOPBACK, 0), _handler(self))
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.02,), name="sandbox-doors", daemon=True
-        )
-        self._thread.start()
+        self._server.start()
 
     def stop(self) -> None:
         """Close the port and wait for the thread."""
         self._released.set()
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-        if self._thread is not None:
-            self._thread.join(timeout=5)
+        self._server.stop()
 
     @property
     def url(self) -> str:
         """The base URL; raises RuntimeError before `start`."""
-        if self._server is None:
-            raise RuntimeError("the server is not started")
-        return f"http://{LOOPBACK}:{self._server.server_address[1]}"
+        return self._server.url
 
     def answer(self, request: Request) -> Reply:
         """Answer one request; one at a time, as the platform's database would."""
@@ -136,57 +129,16 @@ class DoorServer:
         self.log.append(LogLine(request.method, request.path, reply.status))
         return reply
 
-    def stamped(self) -> str:
-        """Return the platform's time for the Date header."""
-        return format_datetime(self.now().astimezone(UTC), usegmt=True)
-
-
-def _handler(server: DoorServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        """One connection."""
-
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-            """Say nothing: addresses and names of people are in the paths."""
-
-        def date_time_string(self, timestamp: float | None = None) -> str:
-            """Tell the platform's time, not the machine's."""
-            return server.stamped()
-
-        def reply(self) -> None:
-            """Read one request, answer it."""
-            length = int(self.headers.get("Content-Length") or 0)
-            if length > _MOST_OCTETS:
-                self.close_connection = True
-                self._write(Reply(413))
-                return
-            split = urlsplit(self.path)
-            query = parse_qs(split.query, keep_blank_values=True)
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            raw = self.rfile.read(length)
-            self._write(server.answer(Request(self.command, split.path, query, headers, raw)))
-
-        def _write(self, made: Reply) -> None:
-            body = b"" if made.body is None else json.dumps(made.body, ensure_ascii=False).encode()
-            kind, length = "application/json", len(body)
-            if server.faults.page:
-                body, kind = b"<html><body>Sign in</body></html>", "text/html"
-                length = len(body)
-            elif server.faults.truncated and server.cuts_bytes and body:
-                body, self.close_connection = body[: len(body) // 2], True
-            with contextlib.suppress(OSError):  # the client may be gone
-                self.send_response(200 if server.faults.page else made.status)
-                if made.status != _NO_CONTENT:
-                    self.send_header("Content-Length", str(length))
-                if body:
-                    self.send_header("Content-Type", kind)
-                for name, value in made.headers:
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(body)
-
-    for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
-        setattr(Handler, f"do_{method}", Handler.reply)
-    return Handler
+    def _served(self, sent: wire.Request) -> Response:
+        split = urlsplit(sent.target)
+        query = parse_qs(split.query, keep_blank_values=True)
+        made = self.answer(Request(sent.method, split.path, query, sent.headers, sent.body))
+        headers = dict(made.headers)
+        if self.faults.page:
+            return Response(200, {**headers, "Content-Type": "text/html"}, _LOGIN_PAGE)
+        if made.body is None:
+            return Response(made.status, headers)
+        headers["Content-Type"] = "application/json"
+        body = json.dumps(made.body, ensure_ascii=False).encode()
+        cut = Cut.SHORT if self.faults.truncated and self.cuts_bytes else Cut.NOWHERE
+        return Response(made.status, headers, body, cut=cut)

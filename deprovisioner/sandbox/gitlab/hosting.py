@@ -8,8 +8,6 @@ true state.
 import secrets
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Self
 
 from deprovisioner.sandbox.gitlab import (
     audit,
@@ -35,18 +33,26 @@ from deprovisioner.sandbox.gitlab.faults import FaultPanel
 from deprovisioner.sandbox.gitlab.forge import Account, Forge
 from deprovisioner.sandbox.gitlab.limits import Limits
 from deprovisioner.sandbox.gitlab.residual import Opener, openers
-from deprovisioner.sandbox.gitlab.routing import Delays, Route, RouteTable, World
-from deprovisioner.sandbox.gitlab.server import LoopbackServer
+from deprovisioner.sandbox.gitlab.routing import Delays, Route, World, route_table
 from deprovisioner.sandbox.gitlab.service import VERSION, Consistency, Service
-from deprovisioner.sandbox.gitlab.store import BEGINNING, Agenda, Record, Store, Table, View
+from deprovisioner.sandbox.gitlab.store import BEGINNING, Record, Store, Table, View
 from deprovisioner.sandbox.gitlab.witness import Witness
 from deprovisioner.sandbox.people import Person
+from deprovisioner.sandbox.service.agenda import Agenda
+from deprovisioner.sandbox.service.hosting import StatefulServer
+from deprovisioner.sandbox.service.wire import LoopbackServer, Manner, json_response
 
 _AREAS = (
     users, lifecycle, credentials, tokens, members, groups, projects, deploy, pipelines, machines,
     outward, rules, work, exports, audit,
 )  # fmt: skip
 _LOADED = (populace, places)
+_MANNER = Manner(
+    "sandbox-gitlab",
+    too_long=json_response(413, {"error": "413 Request Entity Too Large"}),
+    most_octets=4 * 1024 * 1024,
+    is_announced=False,  # `Date` is in the answers, by the clock of the instance
+)
 _SCOPES: dict[object, list[str]] = {
     Account.ACTOR: ["api", "sudo", "admin_mode"],
     Account.VERIFIER: ["read_api", "admin_mode"],
@@ -56,7 +62,7 @@ _SCOPES: dict[object, list[str]] = {
 }
 
 
-class ForgeServer:
+class ForgeServer(StatefulServer[Store]):
     """A GitLab on a free loopback port between `start` and `stop`; a context manager.
 
     `clock` returns aware UTC; everything that takes time (workers, exports, replicas, limits) goes
@@ -81,35 +87,15 @@ class ForgeServer:
         )
         self._load()
         self.service = Service(
-            self._world, RouteTable(_all_routes()), self.witness, new_id or _new_id
+            self._world, route_table(_all_routes()), self.witness, new_id or _new_id
         )
-        self._server = LoopbackServer(self.service.answer, port=port)
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
+        server = LoopbackServer(self.service.answer, _MANNER, port=port)
+        super().__init__(store, self.service.under_lock, server)
 
     def start(self) -> None:
-        """Listen on 127.0.0.1."""
-        self._server.start()
+        """Listen on 127.0.0.1; links in answers lead here."""
+        super().start()
         self._world.url = self.url
-
-    def stop(self) -> None:
-        """Close the port."""
-        self._server.stop()
-
-    @property
-    def url(self) -> str:
-        """`http://127.0.0.1:port`, as it is in the settings; raises RuntimeError before `start`."""
-        return self._server.url
 
     @property
     def api(self) -> str:
@@ -165,17 +151,7 @@ class ForgeServer:
     @property
     def truth(self) -> View:
         """The state as it is now, past replicas and rights."""
-        self.service.under_lock(lambda: None)
-        return self._world.store.view(self.clock())
-
-    def edit(self, change: Callable[[Store], object]) -> None:
-        """Change the state past all rules, as somebody else would (a person, a worker)."""
-
-        def act() -> None:
-            self._world.store.author = "somebody else"
-            change(self._world.store)
-
-        self.service.under_lock(act)
+        return self._settled().view(self.clock())
 
     def still_works(self, who: Person | str) -> tuple[Opener, ...]:
         """Return what comes from a person and opens something now, attributed or not."""

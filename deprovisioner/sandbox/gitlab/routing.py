@@ -12,7 +12,9 @@ from enum import StrEnum
 from deprovisioner.sandbox.gitlab.access import Caller
 from deprovisioner.sandbox.gitlab.errors import Refusal, invalid
 from deprovisioner.sandbox.gitlab.limits import Limits
-from deprovisioner.sandbox.gitlab.store import Agenda, Record, Store, View
+from deprovisioner.sandbox.gitlab.store import Record, Store, View
+from deprovisioner.sandbox.service import routes as routing
+from deprovisioner.sandbox.service.agenda import Agenda
 
 NO_ACCESS, GUEST, REPORTER, DEVELOPER, MAINTAINER, OWNER = 0, 10, 20, 30, 40, 50
 
@@ -165,34 +167,10 @@ def routes(right: Right, *rows: tuple[str, str, Handler]) -> tuple[Route, ...]:
     return tuple(Route(method, path, handler, right) for method, path, handler in rows)
 
 
-class RouteTable:
-    """All routes, found by method and path."""
-
-    def __init__(self, known: Iterable[Route]) -> None:
-        self.routes = tuple(known)
-        self._by_length: dict[int, list[tuple[tuple[str, ...], Route]]] = {}
-        for route in sorted(self.routes, key=lambda row: row.path.count("{")):
-            parts = tuple(route.path.strip("/").split("/"))
-            self._by_length.setdefault(len(parts), []).append((parts, route))
-
-    def find(self, method: str, parts: tuple[str, ...]) -> tuple[Route, dict[str, str]]:
-        """Return the route and what its places hold; raises Refusal 404 and 405."""
-        wrong_method = False
-        for wanted, route in self._by_length.get(len(parts), ()):
-            places = _matched(wanted, parts)
-            if places is not None and route.method == method:
-                return route, places
-            wrong_method = wrong_method or places is not None
-        if wrong_method:
-            raise Refusal(405, {"error": "405 Not Allowed"})
-        raise Refusal(404, {"error": "404 Not Found"})
-
-
-def _matched(wanted: tuple[str, ...], parts: tuple[str, ...]) -> dict[str, str] | None:
-    places: dict[str, str] = {}
-    for pattern, part in zip(wanted, parts, strict=True):
-        if pattern.startswith("{"):
-            places[pattern.strip("{}")] = part
-        elif pattern != part:
-            return None
-    return places
+def route_table(known: Iterable[Route]) -> routing.Table[Route]:
+    """Return the table."""
+    return routing.Table(
+        known,
+        no_path=lambda _part: Refusal(404, {"error": "404 Not Found"}),
+        no_method=lambda _part: Refusal(405, {"error": "405 Not Allowed"}),
+    )

@@ -31,12 +31,13 @@ from deprovisioner.sandbox.gitlab.routing import (
     Reply,
     Right,
     Route,
-    RouteTable,
     Sphere,
     World,
 )
 from deprovisioner.sandbox.gitlab.store import Record
 from deprovisioner.sandbox.gitlab.witness import Seen, Witness
+from deprovisioner.sandbox.service import routes
+from deprovisioner.sandbox.service.wire import Cut, Request, Response
 
 VERSION = "/api/v4"
 _LOGIN_PAGE = b"<!DOCTYPE html><html><title>Sign in</title><body>Sign in to go on</body></html>"
@@ -45,38 +46,6 @@ _HTML = "text/html; charset=utf-8"
 _JSON = "application/json"
 _MOST_PARAMETERS = 100
 Met = Mapping[FaultKind, Fault]
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request as it came in; header names are in lower case."""
-
-    method: str
-    target: str
-    headers: Mapping[str, str]
-    body: bytes = b""
-
-    @property
-    def secret(self) -> str:
-        """The token that is shown."""
-        scheme, _, text = self.headers.get("authorization", "").partition(" ")
-        shown = self.headers.get("private-token", "")
-        return shown or (text if scheme.casefold() == "bearer" else "")
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """One answer as it goes out."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes = b""
-    wait: float = 0.0
-    """Seconds that were waited before it is sent."""
-    is_dropped: bool = False
-    """The connection is closed instead."""
-    is_truncated: bool = False
-    """Half of the body goes out, without a length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +62,7 @@ class Service:
     """The pipeline; `world` is the state, everything else is around it."""
 
     def __init__(
-        self, world: World, table: RouteTable, witness: Witness, new_id: Callable[[], str]
+        self, world: World, table: routes.Table[Route], witness: Witness, new_id: Callable[[], str]
     ) -> None:
         self.world, self.table, self.witness = world, table, witness
         self.faults = FaultPanel()
@@ -128,7 +97,7 @@ class Service:
         met: Met = {}
         name, real = "nobody", "nobody"
         try:
-            caller = authenticate(self.world.truth, request.secret, request.method, sudo)
+            caller = authenticate(self.world.truth, _secret(request), request.method, sudo)
             name, real = caller.name, str(caller.real["username"])
             met = self.faults.met_by(request.method, path, real)
             reply = self._served(request, caller, raw, query, met)
@@ -255,8 +224,8 @@ class Service:
             half = len(body) // 2
             body = body[:half] + bytes(len(body) - half)
         wait = met[FaultKind.SLOW].seconds if FaultKind.SLOW in met else 0.0
-        dropped, cut = FaultKind.DROPPED in met, FaultKind.TRUNCATED in met
-        return Response(status, headers, body, wait, dropped, cut)
+        cut = Cut.UNSEEN if FaultKind.TRUNCATED in met else Cut.NOWHERE
+        return Response(status, headers, body, wait, FaultKind.DROPPED in met, cut)
 
     def _listed(self, listing: Listing, raw: str, query: Mapping[str, str], met: Met) -> Answer:
         hidden = met[FaultKind.HIDDEN].ids if FaultKind.HIDDEN in met else frozenset()
@@ -303,6 +272,13 @@ def _refusal(error: Refusal, headers: dict[str, str]) -> Response:
     kind = "text/plain" if error.plain else _JSON
     body = error.plain or json.dumps(error.body)
     return Response(error.status, {**headers, **error.headers, "Content-Type": kind}, body.encode())
+
+
+def _secret(request: Request) -> str:
+    """Return the token that is shown."""
+    scheme, _, text = request.headers.get("authorization", "").partition(" ")
+    shown = request.headers.get("private-token", "")
+    return shown or (text if scheme.casefold() == "bearer" else "")
 
 
 def _body(request: Request) -> Record:

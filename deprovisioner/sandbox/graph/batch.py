@@ -11,8 +11,9 @@ from typing import Any
 
 from deprovisioner.sandbox.graph.access import Caller
 from deprovisioner.sandbox.graph.errors import bad_request
-from deprovisioner.sandbox.graph.service import VERSION, Request, Response, Service, shuffled
+from deprovisioner.sandbox.graph.service import VERSION, Service, shuffled
 from deprovisioner.sandbox.graph.store import Record
+from deprovisioner.sandbox.service.wire import Request, Response
 
 MOST = 20
 _METHODS = frozenset({"GET", "POST", "PATCH", "PUT", "DELETE"})

@@ -1,15 +1,12 @@
-"""The switchboard of what goes wrong, for tests and for the controls of the sandbox.
+"""What can go wrong with the fake Graph, for tests and for the controls of the sandbox.
 
-Faults are put on the panel, met by requests that fit, and used up by their budget. `service` reads
-the panel; nothing here answers anybody.
+`service` reads the panel and does it; nothing here answers anybody.
 """
 
-import dataclasses
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
-from fnmatch import fnmatchcase
-from typing import Any
+
+from deprovisioner.sandbox.service.faults import Panel, ServiceFault
 
 
 class FaultKind(StrEnum):
@@ -47,88 +44,20 @@ class FaultKind(StrEnum):
     """The connection dies after the work, before the answer."""
 
 
-_DEFAULT_STATUS = {FaultKind.FAILING: 503, FaultKind.DONE_BUT_FAILING: 504}
-
-
 @dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(ServiceFault[FaultKind, str]):
     """One thing that goes wrong, for requests that fit."""
 
-    kind: FaultKind
-    method: str = "*"
-    path: str = "*"
-    """A pattern for the path below `/v1.0`, `*` for anything: `/users/*/memberOf`."""
+    kinds = FaultKind
+    usual_status = {FaultKind.DONE_BUT_FAILING: 504}  # noqa: RUF012 - a class variable of the base
+
     app: str = "*"
-    times: int | None = None
-    """How often; None: until the panel is cleared."""
-    after: int = 0
-    """How many fitting requests are spared first."""
-    status: int = 0
-    retry_after: int | None = None
-    seconds: float = 0.0
     host: str = "graph.attacker.example"
-    ids: frozenset[str] = frozenset()
 
     @property
-    def code(self) -> int:
-        """The status it answers."""
-        return self.status or _DEFAULT_STATUS.get(self.kind, 503)
-
-    @property
-    def lag(self) -> timedelta:
-        """How far a stale replica lags behind."""
-        return timedelta(seconds=self.seconds)
-
-    @classmethod
-    def from_wire(cls, body: dict[str, Any]) -> "Fault":
-        """Read a fault from JSON; raises ValueError on a member or kind that does not exist."""
-        strangers = set(body) - {member.name for member in dataclasses.fields(cls)}
-        if strangers or "kind" not in body:
-            raise ValueError(f"a fault has a kind, and no {sorted(strangers)}")
-        members = {**body, "kind": FaultKind(body["kind"]), "ids": frozenset(body.get("ids", ()))}
-        return cls(**members)
-
-    def fits(self, method: str, path: str, app: str) -> bool:
-        """Tell whether a request meets this fault."""
-        return (
-            fnmatchcase(method, self.method)
-            and fnmatchcase(path, self.path)
-            and fnmatchcase(app, self.app)
-        )
+    def who(self) -> str:
+        """A pattern for the app that asks."""
+        return self.app
 
 
-class FaultPanel:
-    """The faults in force."""
-
-    def __init__(self) -> None:
-        self._faults: list[Fault] = []
-
-    def add(self, *faults: Fault) -> None:
-        """Switch faults on."""
-        self._faults.extend(faults)
-
-    def clear(self) -> None:
-        """Switch all faults off."""
-        self._faults = []
-
-    def met_by(self, method: str, path: str, app: str) -> dict[FaultKind, Fault]:
-        """Return what one request meets, and use it up."""
-        met: dict[FaultKind, Fault] = {}
-        left: list[Fault] = []
-        for fault in self._faults:
-            kept: Fault | None = fault
-            if fault.fits(method, path, app):
-                kept = self._used(fault)
-                if fault.after == 0:
-                    met.setdefault(fault.kind, fault)
-            if kept is not None:
-                left.append(kept)
-        self._faults = left
-        return met
-
-    def _used(self, fault: Fault) -> Fault | None:
-        if fault.after:
-            return dataclasses.replace(fault, after=fault.after - 1)
-        if fault.times is None:
-            return fault
-        return dataclasses.replace(fault, times=fault.times - 1) if fault.times > 1 else None
+FaultPanel = Panel[FaultKind, Fault]

@@ -10,8 +10,7 @@ import secrets
 import uuid
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
-from typing import Self
+from urllib.parse import parse_qsl
 
 from deprovisioner.sandbox.graph import (
     agents,
@@ -47,21 +46,28 @@ from deprovisioner.sandbox.graph.access import App, Registrations
 from deprovisioner.sandbox.graph.faults import FaultPanel
 from deprovisioner.sandbox.graph.routing import (
     ANYBODY,
-    Agenda,
     Answer,
     Call,
     Delays,
     Reply,
     Route,
-    RouteTable,
     World,
+    route_table,
 )
-from deprovisioner.sandbox.graph.server import LoopbackServer, form, json_response
-from deprovisioner.sandbox.graph.service import VERSION, Consistency, Request, Response, Service
+from deprovisioner.sandbox.graph.service import VERSION, Consistency, Service
 from deprovisioner.sandbox.graph.store import BEGINNING, Store, Table, View
 from deprovisioner.sandbox.graph.tenant import Tenant
 from deprovisioner.sandbox.graph.throttle import ResourceUnits, units_for
 from deprovisioner.sandbox.graph.witness import Witness
+from deprovisioner.sandbox.service.agenda import Agenda
+from deprovisioner.sandbox.service.hosting import StatefulServer
+from deprovisioner.sandbox.service.wire import (
+    LoopbackServer,
+    Manner,
+    Request,
+    Response,
+    json_response,
+)
 
 _AREAS = (
     users, groups, authentication, devices, roles, schedules, applications, agents, grants,
@@ -69,9 +75,10 @@ _AREAS = (
 )  # fmt: skip
 _LOADED = (populace, collective, belongings, privileges, software, communication, mentions)
 _TOKEN_PATH = "/oauth2/v2.0/token"
+_MANNER = Manner("sandbox-graph", too_long=json_response(413, {}), most_octets=4 * 1024 * 1024)
 
 
-class GraphServer:
+class GraphServer(StatefulServer[Store]):
     """A tenant on a free loopback port between `start` and `stop`; a context manager.
 
     `clock` returns aware UTC; everything that takes time (tokens, PIM, replicas) goes by it.
@@ -99,35 +106,15 @@ class GraphServer:
         users_there = sum(1 for _ in store.view(self.clock()).every(Table.USERS))
         self.units = ResourceUnits(self.clock, units_for(users_there))
         reports = audit.Reports(self.witness)
-        table = RouteTable([*_all_routes(), *reports.routes, self._batch_route()])
+        table = route_table([*_all_routes(), *reports.routes, self._batch_route()])
         self.service = Service(self._world, table, self.registrations, self.units, self.witness)
-        self._server = LoopbackServer(self._respond, port=port)
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
+        server = LoopbackServer(self._respond, _MANNER, port=port)
+        super().__init__(store, self.service.under_lock, server)
 
     def start(self) -> None:
-        """Listen on 127.0.0.1."""
-        self._server.start()
+        """Listen on 127.0.0.1; links in answers lead here."""
+        super().start()
         self._world.base_url = self.base_url
-
-    def stop(self) -> None:
-        """Close the port."""
-        self._server.stop()
-
-    @property
-    def url(self) -> str:
-        """`http://127.0.0.1:port`, without a version; raises RuntimeError before `start`."""
-        return self._server.url
 
     @property
     def base_url(self) -> str:
@@ -167,17 +154,7 @@ class GraphServer:
     @property
     def truth(self) -> View:
         """The state as it is now, past replicas and permissions."""
-        self.service.under_lock(lambda: None)
-        return self._world.store.view(self.clock())
-
-    def edit(self, change: Callable[[Store], object], author: str = "somebody else") -> None:
-        """Change the state past all rules, as somebody else would (AD, a portal, a person)."""
-
-        def act() -> None:
-            self._world.store.author = author
-            change(self._world.store)
-
-        self.service.under_lock(act)
+        return self._settled().view(self.clock())
 
     def evaluate_dynamic_groups(self) -> None:
         """Let dynamic groups follow what was edited, after `delays.dynamic`."""
@@ -225,7 +202,8 @@ class GraphServer:
         return json_response(200 if done else 202, shown)
 
     def _token_response(self, request: Request) -> Response:
-        fields = form(request)
+        text = request.body.decode("utf-8", "replace")
+        fields = dict(parse_qsl(text, max_num_fields=20))
         given = fields.get("client_id", ""), fields.get("client_secret", "")
         token = self.registrations.for_secret(*given)
         if fields.get("grant_type") != "client_credentials" or token is None:

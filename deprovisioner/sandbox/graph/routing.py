@@ -4,18 +4,18 @@ Every area of the fake exports `ROUTES`; `service` joins them. A path that is in
 as Graph refuses an unknown segment.
 """
 
-import heapq
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import count
 
 from deprovisioner.sandbox.graph.access import Caller
 from deprovisioner.sandbox.graph.errors import bad_request
 from deprovisioner.sandbox.graph.query import Expansion, Query, Typed
 from deprovisioner.sandbox.graph.store import Record, Store, View
 from deprovisioner.sandbox.graph.vocabulary import Kind
+from deprovisioner.sandbox.service import routes as routing
+from deprovisioner.sandbox.service.agenda import Agenda
 
 ANYBODY = ("*",)
 """In place of permissions: whoever has a token."""
@@ -47,31 +47,6 @@ class Delays:
     """A telephone number is free."""
     devices: timedelta = timedelta(minutes=1)
     """A managed device has done what it was told."""
-
-
-class Agenda:
-    """What the tenant will do later."""
-
-    def __init__(self, store: Store) -> None:
-        self._store, self._numbers = store, count()
-        self._waiting: list[tuple[datetime, int, str, Callable[[], None]]] = []
-
-    def after(self, delay: timedelta, action: Callable[[], None]) -> None:
-        """Do something later, in the name of whoever asks now."""
-        if self._store.is_muted:
-            return
-        due = self._store.now + delay
-        heapq.heappush(self._waiting, (due, next(self._numbers), self._store.author, action))
-
-    def settle(self) -> None:
-        """Do what is due, stamped with the instant at which it was."""
-        now = self._store.clock()
-        while self._waiting and self._waiting[0][0] <= now:
-            due, _, author, action = heapq.heappop(self._waiting)
-            self._store.author = author
-            self._store.at(due)
-            action()
-        self._store.at(None)
 
 
 @dataclass(slots=True)
@@ -189,40 +164,15 @@ def routes(
     )
 
 
-class RouteTable:
-    """All routes, found by method and path."""
-
-    def __init__(self, known: Iterable[Route]) -> None:
-        self.routes = tuple(known)
-        self._by_length: dict[int, list[tuple[tuple[str, ...], Route]]] = {}
-        for route in sorted(self.routes, key=lambda row: row.path.count("{")):
-            parts = tuple(route.path.strip("/").split("/"))
-            self._by_length.setdefault(len(parts), []).append((parts, route))
-
-    def find(self, method: str, parts: tuple[str, ...]) -> tuple[Route, dict[str, str]]:
-        """Return the route and what its places hold; raises GraphError 400 and 405."""
-        wrong_method = False
-        for wanted, route in self._by_length.get(len(parts), ()):
-            places = _matched(wanted, parts)
-            if places is None:
-                continue
-            if route.method == method:
-                return route, places
-            wrong_method = True
-        if wrong_method:
-            raise bad_request("Specified HTTP method is not allowed for the request target.")
-        raise bad_request(
-            f"Resource not found for the segment '{parts[-1] if parts else ''}'.", "BadRequest"
-        )
-
-
-def _matched(wanted: tuple[str, ...], parts: tuple[str, ...]) -> dict[str, str] | None:
-    places: dict[str, str] = {}
-    for pattern, part in zip(wanted, parts, strict=True):
-        if pattern.startswith("{"):
-            if part.startswith("$"):
-                return None
-            places[pattern.strip("{}")] = part
-        elif pattern != part:
-            return None
-    return places
+def route_table(known: Iterable[Route]) -> routing.Table[Route]:
+    """Return the table; a segment that begins with `$` is an operation, never somebody's id."""
+    return routing.Table(
+        known,
+        no_path=lambda part: bad_request(
+            f"Resource not found for the segment '{part}'.", "BadRequest"
+        ),
+        no_method=lambda _part: bad_request(
+            "Specified HTTP method is not allowed for the request target."
+        ),
+        reserved="$",
+    )

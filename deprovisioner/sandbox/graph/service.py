@@ -36,13 +36,14 @@ from deprovisioner.sandbox.graph.routing import (
     Listing,
     Reply,
     Route,
-    RouteTable,
     World,
 )
 from deprovisioner.sandbox.graph.store import Record
 from deprovisioner.sandbox.graph.throttle import ResourceUnits
 from deprovisioner.sandbox.graph.vocabulary import Kind
 from deprovisioner.sandbox.graph.witness import Seen, Witness
+from deprovisioner.sandbox.service import routes
+from deprovisioner.sandbox.service.wire import Request, Response
 
 VERSION = "/v1.0"
 BETA = "/beta"
@@ -57,29 +58,6 @@ MAILBOX_REQUESTS = 4
 _MAILBOX = re.compile(r"/v1\.0/users/[^/]+/(mail|message|event|calendar)")
 _READS = frozenset({"GET"})
 Met = Mapping[FaultKind, Fault]
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request as it came in; header names are in lower case."""
-
-    method: str
-    target: str
-    headers: Mapping[str, str]
-    body: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """One answer as it goes out."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-    wait: float = 0.0
-    """Seconds that were waited before it is sent."""
-    dropped: bool = False
-    """The connection is closed instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +77,7 @@ class Service:
     def __init__(
         self,
         world: World,
-        table: RouteTable,
+        table: routes.Table[Route],
         registrations: Registrations,
         units: ResourceUnits,
         witness: Witness,
