@@ -46,7 +46,11 @@ VIOLATIONS = (
     Violation("http-client", "deprovisioner/planted.py", "from httpx import Client"),
     Violation("rooms", "connectors/planted.py", "import connectors.other_room"),
     Violation("rooms", "connectors/planted.py", "from connectors import registry"),
+    Violation("rooms", "connectors/_http/waiting.py", "import connectors.hr.wire"),
     Violation("ground", "connectors/contract.py", "import connectors._directory"),
+    Violation("ground", "connectors/faults.py", "import connectors._http"),
+    Violation("ground", "connectors/_http/waiting.py", "import connectors._directory"),
+    Violation("ground", "connectors/_http/waiting.py", "import connectors.registry"),
     Violation("systems-unknown", "policies/planted.py", "from connectors import other_room"),
     Violation("systems-unknown", "reconcile/planted.py", "from connectors import registry"),
     Violation("evidence", "reconcile/evidence/planted.py", "import sqlalchemy"),
@@ -132,10 +136,8 @@ def test_a_planted_violation_is_caught(copy: Path, violation: Violation) -> None
 
     That the contract is kept without the line is what `test_the_floors_hold` shows.
     """
-    for folder in ("connectors/other_room", "connectors/_directory"):
-        if not (copy / f"{folder}.py").exists():
-            (copy / folder).mkdir(exist_ok=True)
-            (copy / folder / "__init__.py").touch()
+    (copy / "connectors/other_room").mkdir()
+    (copy / "connectors/other_room/__init__.py").touch()
     _append(copy / violation.path, violation.line)
     if violation.beside:
         path, line = violation.beside
