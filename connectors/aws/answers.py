@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import Any, Final
 
 from botocore.exceptions import (  # type: ignore[import-untyped]
@@ -23,9 +22,9 @@ from botocore.exceptions import (  # type: ignore[import-untyped]
 from botocore.exceptions import ConnectionError as NoConnection
 from botocore.parsers import ResponseParserError  # type: ignore[import-untyped]
 
+from connectors._http.waiting import http_date, retry_after
 from connectors.faults import Fault, Malformed, Missing, Refused, Transient, Unauthorised
 
-LONGEST_RETRY_AFTER: Final = timedelta(days=1)
 DENIED: Final = frozenset(
     {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"}
 )
@@ -92,17 +91,13 @@ def _judged(operation: str, response: Mapping[str, Any]) -> Fault:
     if name in _GONE:
         return Missing(f"{operation}: not there", code=code)
     if name in _NOT_NOW or status == 429 or status >= 500:  # noqa: PLR2004 - RFC 9110, RFC 6585
-        wait = _retry_after(meta.get("HTTPHeaders", {}).get("retry-after", ""))
+        headers = meta.get("HTTPHeaders", {})
+        now = http_date(headers.get("date", ""))  # AWS's own clock is the one that a date is of
+        wait = retry_after(headers.get("retry-after", ""), now)
         return Transient(f"{operation}: not now", code=code, retry_after=wait)
     if not name or name == str(status) or not name[0].isalpha():
         return Malformed(f"{operation}: an error without a code", code=code)
     return Refused(text, code=code)
-
-
-def _retry_after(text: str) -> timedelta:
-    if text.isascii() and text.isdigit():
-        return min(timedelta(seconds=int(text[:9])), LONGEST_RETRY_AFTER)
-    return timedelta(0)
 
 
 def is_denied(fault: Fault) -> bool:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
+from connectors._http.waiting import http_date
 from connectors.aws import people
 from connectors.aws.rows import Row
 from connectors.aws.session import Object, Sessions
@@ -90,10 +90,10 @@ def _read(check: str, read: Any, advice: str) -> Probe:  # noqa: ANN401 - any re
 
 def _clock(sessions: Sessions, place: str, answer: Object) -> Probe:
     said = str(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", ""))
-    try:
-        off = abs(parsedate_to_datetime(said) - sessions.clock())
-    except (ValueError, TypeError):
+    told = http_date(said)
+    if told is None:
         return Probe(f"clock of {place}", holds=True, detail="AWS did not tell the time")
+    off = abs(told - sessions.clock())
     holds = off < SKEW
     advice = "" if holds else "set this machine's clock: AWS refuses signatures five minutes off"
     return Probe(f"clock of {place}", holds, f"{off.total_seconds():.0f} s apart", advice)

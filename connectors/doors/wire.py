@@ -9,20 +9,21 @@ from __future__ import annotations
 import json
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import httpx
 
+from connectors._http.faults import transport_faults
+from connectors._http.reading import bounded
+from connectors._http.trust import trust
+from connectors._http.waiting import http_date, retry_after
 from connectors.doors.settings import DoorSettings
 from connectors.faults import Malformed, Missing, Refused, Transient, Unauthorised
 from connectors.secret import Secret, SecretUnavailable
 
-LONGEST_RETRY_AFTER: Final = timedelta(days=1)
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 _JSON_TYPES: Final = frozenset({"application/json", "application/problem+json"})
 _NOT_NOW: Final = frozenset({408, 409, 425, 429})
@@ -35,7 +36,6 @@ class Answer:
 
     body: Any
     said_at: datetime | None
-    request_id: str = ""
 
     def mapping(self) -> Mapping[str, Any]:
         """Take the body as an object. Raises Malformed."""
@@ -83,22 +83,22 @@ class Wire:
     ) -> Answer:
         """Make one call; ``target`` is a path or an address of this very platform."""
         deadline = self._timer() + self._settings.timeout.total_seconds()
-        url = self._own(target)
         with (
-            _faults(),
+            transport_faults("doors"),
             self._connected().stream(
                 method,
-                url,
+                self._own(target),  # a link that is no address is a fault of this call too
                 params=dict(query) if query else None,
                 content=body,
                 headers=dict(headers),
             ) as response,
         ):
-            raw = self._bounded(response, deadline)
+            most = self._settings.max_answer_bytes
+            raw = bounded("doors", response.iter_raw(), most, lambda: self._timer() > deadline)
             _judge(response, raw, self._clock())
             return Answer(
                 body=parsed(response, raw) if raw else None,
-                said_at=_http_date(response.headers.get("date", "")),
+                said_at=http_date(response.headers.get("date", "")),
             )
 
     def _own(self, target: str) -> str:
@@ -110,26 +110,16 @@ class Wire:
             raise Malformed("doors: a link leads to another host", code="doors:link")
         return target
 
-    def _bounded(self, response: httpx.Response, deadline: float) -> bytes:
-        raw = bytearray()
-        for chunk in response.iter_raw():
-            raw += chunk
-            if len(raw) > self._settings.max_answer_bytes:
-                raise Malformed("doors: the answer is larger than allowed", code="doors:size")
-            if self._timer() > deadline:
-                raise Transient("doors: the answer did not end in time", code="doors:timeout")
-        return bytes(raw)
-
     def _connected(self) -> httpx.Client:
         if self._client is None:
-            trust = _trust(self._settings)
+            trusted = trust("doors", self._settings.url, self._settings.ca_file)
             self._client = httpx.Client(
-                verify=trust,
+                verify=trusted,
                 timeout=self._settings.timeout.total_seconds(),
                 follow_redirects=False,  # a redirect is a login page or a typing error
                 trust_env=False,  # the environment's proxies and .netrc are not our settings
                 headers={"Accept-Encoding": "identity"},
-                transport=self._wrap(trust) if self._wrap else self._transport,
+                transport=self._wrap(trusted) if self._wrap else self._transport,
             )
         return self._client
 
@@ -153,18 +143,6 @@ def parsed(response: httpx.Response, raw: bytes) -> Any:  # noqa: ANN401 - JSON 
         raise Malformed("doors: the answer is not JSON", code="doors:json") from error
 
 
-def _trust(settings: DoorSettings) -> ssl.SSLContext:
-    """Trust the platform's own certificate or the machine's; there is no way to trust anybody."""
-    if settings.url.startswith("http://"):
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if settings.ca_file is None:
-        return ssl.create_default_context()
-    try:
-        return ssl.create_default_context(cafile=str(settings.ca_file))
-    except OSError as error:
-        raise Unauthorised("doors: ca_file cannot be read", code="doors:tls") from error
-
-
 def _judge(response: httpx.Response, raw: bytes, now: datetime) -> None:
     """Let success pass; everything else is the fault that carries the decision."""
     status = response.status_code
@@ -178,49 +156,8 @@ def _judge(response: httpx.Response, raw: bytes, now: datetime) -> None:
             parsed(response, raw)  # a proxy's own 404 page is not the product's word
         raise Missing("doors: no such object", code=code)
     if status in _NOT_NOW or response.is_server_error:
-        wait = _retry_after(response.headers.get("retry-after", ""), now)
+        wait = retry_after(response.headers.get("retry-after", ""), now)
         raise Transient("doors: not now", code=code, retry_after=wait)
     if response.is_client_error:
         raise Refused("doors: the platform refuses the request", code=code)
     raise Malformed("doors: an answer that is not an answer (redirect)", code=code)
-
-
-@contextmanager
-def _faults() -> Iterator[None]:
-    """Turn what the connection does into faults; addresses stay out of the text (Law 10)."""
-    try:
-        yield
-    except httpx.InvalidURL as error:
-        raise Malformed("doors: not an address that can be asked", code="doors:url") from error
-    except httpx.TimeoutException as error:
-        raise Transient("doors: no answer in time", code="doors:timeout") from error
-    except httpx.RemoteProtocolError as error:
-        if any(word in str(error) for word in ("disconnected", "closed connection")):
-            raise Transient("doors: the connection was cut", code="doors:cut") from error
-        raise Malformed("doors: the answer is not HTTP", code="doors:protocol") from error
-    except httpx.ConnectError as error:
-        if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            raise Unauthorised(
-                "doors: the platform cannot prove who it is", code="doors:tls"
-            ) from error
-        raise Transient("doors: not reachable", code="doors:connect") from error
-    except httpx.TransportError as error:
-        raise Transient("doors: the connection failed", code="doors:transport") from error
-
-
-def _retry_after(text: str, now: datetime) -> timedelta:
-    """Read Retry-After (RFC 9110 section 10.2.3): seconds or a date; nonsense is no wait."""
-    if text.isascii() and text.isdigit():
-        wait = timedelta(seconds=min(int(text[:9]), int(LONGEST_RETRY_AFTER.total_seconds())))
-    else:
-        moment = _http_date(text)
-        wait = moment - now if moment else timedelta(0)
-    return min(max(wait, timedelta(0)), LONGEST_RETRY_AFTER)
-
-
-def _http_date(text: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -11,21 +11,23 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Final
 
+from connectors._http.reading import request_id
+from connectors._http.waiting import retry_after
 from connectors.contract import Json
 from connectors.faults import Fault, Malformed, Missing, Refused, Transient, Unauthorised
 
 Row = Mapping[str, Json]
 """One JSON object as Graph wrote it."""
 
-LONGEST_WAIT: Final = timedelta(days=1)
 _CODE: Final = re.compile(r"[A-Za-z0-9_.]{1,80}")
 _BUSY: Final = frozenset({408, 409, 412, 423, 425, 429})
 _TELLS_BY_STATUS: Final = frozenset({401, 429})
 _NOT_ATTEMPTED: Final = 424
+_REQUEST_IDS: Final = ("request-id",)
+"""Graph's own; what a proxy in front gives is no use to Microsoft."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +41,13 @@ class Answer:
 
 def answered(status: int, headers: Mapping[str, str], content: bytes, now: datetime) -> Answer:
     """Return what came. Raises the fault of anything but success with JSON or nothing."""
-    request_id = headers.get("request-id", "")
     if 300 <= status < 400:  # noqa: PLR2004 - RFC 9110 section 15.4
         raise Malformed("Graph redirects", code=f"graph:{status}")
     body = _parsed(content)
     if status < 300:  # noqa: PLR2004 - RFC 9110 section 15.3
         if content and body is None:
             raise Malformed("the answer is not a JSON object", code=f"graph:{status}:not-json")
-        return Answer(status, body or {}, request_id)
+        return Answer(status, body or {}, request_id(headers, _REQUEST_IDS))
     raise fault(status, headers, body, now)
 
 
@@ -66,23 +67,6 @@ def fault(status: int, headers: Mapping[str, str], body: Row | None, now: dateti
     if status == 404:  # noqa: PLR2004 - RFC 9110 section 15.5.5
         return Missing("Graph does not have the object", code=code)
     return Refused("Graph refuses the request", code=code)
-
-
-def retry_after(value: str, now: datetime) -> timedelta:
-    """Read ``Retry-After`` (RFC 9110 section 10.2.3); zero when absent or unreadable."""
-    if value.strip().isdigit():
-        return min(timedelta(seconds=min(int(value), 10**6)), LONGEST_WAIT)
-    moment = http_date(value)
-    return min(max(moment - now, timedelta(0)), LONGEST_WAIT) if moment else timedelta(0)
-
-
-def http_date(value: str) -> datetime | None:
-    """Read an HTTP date (RFC 9110 section 5.6.7); None for anything else."""
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _parsed(content: bytes) -> Row | None:

@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import BoundedSemaphore, Lock
@@ -26,8 +27,11 @@ from kiota_abstractions.request_information import RequestInformation
 from msgraph.graph_request_adapter import GraphRequestAdapter
 from msgraph.graph_service_client import GraphServiceClient
 
+from connectors._http.faults import transport_faults
+from connectors._http.reading import bounded
+from connectors._http.waiting import http_date
 from connectors.contract import Json
-from connectors.entra.answers import Answer, Row, answered, http_date
+from connectors.entra.answers import Answer, Row, answered
 from connectors.entra.clouds import Cloud
 from connectors.entra.guard import refuse_deleting_a_linked_object
 from connectors.entra.together import Found, asking, side_by_side, together
@@ -277,37 +281,22 @@ class Graph:
         self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, claims: str
     ) -> tuple[int, Mapping[str, str], bytes]:
         sent = {**headers, "authorization": f"Bearer {self._tokens.token(claims)}"}
-        try:
-            with self._client().stream(method, url, headers=sent, content=content) as response:
-                return response.status_code, response.headers, self._bounded(response)
-        except httpx.TimeoutException as error:
-            raise Transient("Graph did not answer in time", code="graph:timeout") from error
-        except httpx.TransportError as error:
-            raise Transient("Graph cannot be reached", code="graph:network") from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Malformed("the exchange made no sense", code="graph:http") from error
+        with (
+            _faults(),
+            self._client().stream(method, url, headers=sent, content=content) as response,
+        ):
+            return response.status_code, response.headers, self._bounded(response)
 
     def _bytes(self, url: str, headers: Mapping[str, str]) -> Generator[bytes, None, str]:
         """Yield the body; return where a redirect leads, empty when the body was it."""
-        try:
-            with self._client().stream("GET", url, headers=headers) as response:
-                if response.has_redirect_location:
-                    return response.headers["location"]
-                if not response.is_success:
-                    answered(
-                        response.status_code,
-                        response.headers,
-                        self._bounded(response),
-                        self.clock(),
-                    )
-                yield from response.iter_bytes()
-                return ""
-        except httpx.TimeoutException as error:
-            raise Transient("Graph did not answer in time", code="graph:timeout") from error
-        except httpx.TransportError as error:
-            raise Transient("Graph cannot be reached", code="graph:network") from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Malformed("the exchange made no sense", code="graph:http") from error
+        with _faults(), self._client().stream("GET", url, headers=headers) as response:
+            if response.has_redirect_location:
+                return response.headers["location"]
+            if not response.is_success:
+                content = self._bounded(response)
+                answered(response.status_code, response.headers, content, self.clock())
+            yield from response.iter_bytes()
+            return ""
 
     def _may_fetch(self, url: str) -> None:
         """Follow only to an encrypted address, or back to where we are (a sandbox)."""
@@ -320,13 +309,7 @@ class Graph:
             raise Malformed("a file's address is not encrypted", code="graph:foreign-host")
 
     def _bounded(self, response: httpx.Response) -> bytes:
-        parts, size = [], 0
-        for part in response.iter_bytes():
-            size += len(part)
-            if size > self._bounds.answer_bytes:
-                raise Malformed("an answer is larger than allowed", code="graph:too-large")
-            parts.append(part)
-        return b"".join(parts)
+        return bounded("graph", response.iter_bytes(), self._bounds.answer_bytes, None)
 
     def _following(self, url: str, headers: Mapping[str, str]) -> RequestInformation:
         request = RequestInformation()
@@ -364,6 +347,16 @@ class Graph:
             if self._workers is None:
                 self._workers = ThreadPoolExecutor(_WAITING, thread_name_prefix="graph")
             return self._workers
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    with transport_faults("graph"):
+        try:
+            yield
+        except httpx.RemoteProtocolError as error:
+            # Behind many front doors, what is below HTTP is no answer of Graph's: try another.
+            raise Transient("graph: the connection was cut", code="graph:cut") from error
 
 
 def segment(native_id: str) -> str:

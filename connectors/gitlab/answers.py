@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import UTC, datetime
 from typing import Final
 
+from connectors._http.waiting import retry_after
 from connectors.contract import Json
 from connectors.faults import Fault, Malformed, Missing, Refused, Transient, Unauthorised
 
 Object = Mapping[str, Json]
 """One JSON object as GitLab wrote it."""
 
-LONGEST_WAIT: Final = timedelta(days=1)
 FORBIDDEN: Final = "gitlab:403"
 _JSON: Final = "application/json"
 _BUSY: Final = frozenset({408, 423, 425, 429})
@@ -67,23 +66,6 @@ def _is_gitlabs(content: bytes) -> bool:
     except (ValueError, RecursionError):
         return False
     return isinstance(body, dict) and not body.keys().isdisjoint({"message", "error"})
-
-
-def retry_after(value: str, now: datetime) -> timedelta:
-    """Read ``Retry-After``, seconds or a date (RFC 9110 section 10.2.3); zero when unreadable."""
-    if value.strip().isdigit():
-        return min(timedelta(seconds=min(int(value), 10**6)), LONGEST_WAIT)
-    moment = http_date(value)
-    return min(max(moment - now, timedelta(0)), LONGEST_WAIT) if moment else timedelta(0)
-
-
-def http_date(value: str) -> datetime | None:
-    """Read an HTTP date (RFC 9110 section 5.6.7); None for anything else."""
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def instant(value: Json) -> datetime | None:

@@ -21,9 +21,11 @@ import requests
 from requests.adapters import BaseAdapter
 from requests.auth import AuthBase
 
+from connectors._http.reading import bounded, request_id
+from connectors._http.waiting import http_date
 from connectors.contract import Json
 from connectors.faults import Fault, Malformed, Transient, Unauthorised
-from connectors.gitlab.answers import FORBIDDEN, Object, fault, http_date, parsed
+from connectors.gitlab.answers import FORBIDDEN, Object, fault, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -225,7 +227,7 @@ class GitLab:
         """
         asked: Query = {**(query or {}), "sudo": sudo} if sudo else query or {}
         _, response = self._exchange(method, path, asked, body)
-        return response.headers.get("X-Request-Id", "")
+        return request_id(response.headers)
 
     def close(self) -> None:
         """Let go of connections. May be called twice."""
@@ -290,13 +292,9 @@ class GitLab:
         return response
 
     def _content(self, response: requests.Response, most: int) -> tuple[bytes, str]:
-        taken = bytearray()
         with response:
-            for chunk in self._chunks(response):
-                taken += chunk
-                if len(taken) > most:
-                    raise Malformed("the answer is larger than we take", code="gitlab:size")
-        return bytes(taken), response.headers.get("Content-Type", "")
+            taken = bounded("gitlab", self._chunks(response), most, None)
+        return taken, response.headers.get("Content-Type", "")
 
     def _chunks(self, response: requests.Response) -> Iterator[bytes]:
         """Read a body within the time for one answer between two chunks. Raises faults."""

@@ -12,12 +12,10 @@ export job, a gateway) serve it. ``docs/connectors/`` shows the fields.
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -25,6 +23,10 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from connectors._http.faults import transport_faults
+from connectors._http.reading import bounded
+from connectors._http.trust import trust
+from connectors._http.waiting import http_date, retry_after
 from connectors.contract import Canary, Credential, Page, Probe, ReadEnd
 from connectors.faults import Malformed, Refused, Transient, Unauthorised
 from connectors.hr.contract import Employment, EmploymentReading, Existence
@@ -34,7 +36,6 @@ from connectors.secret import Secret, SecretUnavailable
 MAX_BODY_BYTES: Final = 1024 * 1024
 MAX_PAGES: Final = 10_000
 MAX_ID_LENGTH: Final = 128
-LONGEST_RETRY_AFTER: Final = timedelta(days=1)
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _JSON_TYPES: Final = frozenset({"application/json", "application/problem+json"})
@@ -122,7 +123,7 @@ class RestSource:
         blind = self._why_blind()
         advice = "" if not blind else "set canary to an employment id that the token may read"
         yield Probe("canary", holds=not blind, detail=blind, advice=advice)
-        said = _http_date(response.headers.get("date", ""))
+        said = http_date(response.headers.get("date", ""))
         if said is not None:
             offset = abs(said - seen_at)
             yield Probe(
@@ -183,20 +184,15 @@ class RestSource:
             ) as response,
         ):
             _judge_status(response, self._clock())
-            body = bytearray()
-            for chunk in response.iter_raw():
-                body += chunk
-                if len(body) > MAX_BODY_BYTES:
-                    raise Malformed("hr: the answer is larger than 1 MB", code="hr:size")
-                if self._timer() > deadline:
-                    raise Transient("hr: the answer did not end in time", code="hr:timeout")
-            return response, bytes(body)
+            body = bounded(
+                "hr", response.iter_raw(), MAX_BODY_BYTES, lambda: self._timer() > deadline
+            )
+            return response, body
 
     def _connected(self) -> httpx.Client:
         if self._client is None:
-            ca_file = self._settings.ca_file
             self._client = httpx.Client(
-                verify=ssl.create_default_context(cafile=str(ca_file) if ca_file else None),
+                verify=trust("hr", self._settings.base_url, self._settings.ca_file),
                 timeout=self._settings.timeout.total_seconds(),
                 follow_redirects=False,  # a redirect is a login page or a typing error
                 trust_env=False,  # the environment's proxies and .netrc are not our settings
@@ -212,23 +208,11 @@ def open_source(settings: Settings, clock: Callable[[], datetime]) -> RestSource
 
 @contextmanager
 def _faults() -> Iterator[None]:
-    """Turn what the connection does into faults; addresses stay out of the text (Law 10)."""
-    try:
-        yield
-    except httpx.InvalidURL as error:  # not one of httpx's own errors of a request
-        raise Refused("hr: not an address that can be asked", code="hr:url") from error
-    except httpx.TimeoutException as error:
-        raise Transient("hr: no answer in time", code="hr:timeout") from error
-    except httpx.RemoteProtocolError as error:
-        if any(word in str(error) for word in ("disconnected", "closed connection")):
-            raise Transient("hr: the connection was cut", code="hr:cut") from error
-        raise Malformed("hr: the answer is not HTTP", code="hr:protocol") from error
-    except httpx.ConnectError as error:
-        if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            raise Unauthorised("hr: the source cannot prove who it is", code="hr:tls") from error
-        raise Transient("hr: not reachable", code="hr:connect") from error
-    except httpx.TransportError as error:
-        raise Transient("hr: the connection failed", code="hr:transport") from error
+    with transport_faults("hr"):
+        try:
+            yield
+        except httpx.InvalidURL as error:  # base_url and ids are ours, and a cursor is short
+            raise Refused("hr: not an address that can be asked", code="hr:url") from error
 
 
 def _judge_status(response: httpx.Response, now: datetime) -> None:
@@ -240,29 +224,11 @@ def _judge_status(response: httpx.Response, now: datetime) -> None:
     if status in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
         raise Unauthorised("hr: the token was turned down", code=code)
     if status in _NOT_NOW or response.is_server_error:
-        wait = _retry_after(response.headers.get("retry-after", ""), now)
+        wait = retry_after(response.headers.get("retry-after", ""), now)
         raise Transient("hr: not now", code=code, retry_after=wait)
     if response.is_client_error:
         raise Refused("hr: the source refuses the request", code=code)
     raise Malformed("hr: an answer that is not an answer (redirect or empty)", code=code)
-
-
-def _retry_after(text: str, now: datetime) -> timedelta:
-    """Read Retry-After (RFC 9110 section 10.2.3): seconds or a date; nonsense is no wait."""
-    if text.isascii() and text.isdigit():
-        wait = timedelta(seconds=min(int(text[:9]), int(LONGEST_RETRY_AFTER.total_seconds())))
-    else:
-        moment = _http_date(text)
-        wait = moment - now if moment else timedelta(0)
-    return min(max(wait, timedelta(0)), LONGEST_RETRY_AFTER)
-
-
-def _http_date(text: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _json_of(response: httpx.Response, body: bytes) -> bytes:

@@ -7,18 +7,19 @@ faults hold neither addresses nor answers (Law 10): both name people.
 from __future__ import annotations
 
 import json
-import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
 import httpx
 
+from connectors._http.faults import transport_faults
+from connectors._http.reading import bounded, request_id
+from connectors._http.trust import trust
+from connectors._http.waiting import http_date, retry_after
 from connectors.contract import Credential
 from connectors.faults import Malformed, Missing, Refused, Transient, Unauthorised
 from connectors.scim.settings import Settings
@@ -26,7 +27,6 @@ from connectors.secret import SecretUnavailable
 
 MEDIA_TYPE: Final = "application/scim+json"
 MAX_ID_LENGTH: Final = 512
-LONGEST_RETRY_AFTER: Final = timedelta(days=1)
 _JSON_TYPES: Final = frozenset({MEDIA_TYPE, "application/json"})
 _NOT_NOW: Final = frozenset({408, 425, 429})
 _GONE: Final = frozenset({404, 410})
@@ -34,8 +34,6 @@ _NO_CONTENT: Final = 204
 _CHANGED: Final = 412
 _NOT_SUPPORTED: Final = frozenset({400, 405, 415, 422, 428, 501})
 """The server understood that it does not take this form: another one may be tried."""
-_REQUEST_IDS: Final = ("x-request-id", "request-id", "x-correlation-id")
-_MAX_REQUEST_ID: Final = 128
 
 
 class NotSupported(Refused):
@@ -103,23 +101,14 @@ class Service:
             headers["If-Match"] = etag
         deadline = self._timer() + self._settings.timeout.total_seconds()
         with (
-            _faults(),
+            transport_faults("scim"),
             self._connected().stream(
                 method, self._settings.url + path, params=query, content=content, headers=headers
             ) as response,
         ):
-            raw = self._bounded(response, deadline)
+            most = self._settings.max_answer_bytes
+            raw = bounded("scim", response.iter_raw(), most, lambda: self._timer() > deadline)
             return self._answer(response, raw, reading=method == "GET")
-
-    def _bounded(self, response: httpx.Response, deadline: float) -> bytes:
-        raw = bytearray()
-        for chunk in response.iter_raw():
-            raw += chunk
-            if len(raw) > self._settings.max_answer_bytes:
-                raise Malformed("scim: the answer is larger than allowed", code="scim:size")
-            if self._timer() > deadline:
-                raise Transient("scim: the answer did not end in time", code="scim:timeout")
-        return bytes(raw)
 
     def _answer(self, response: httpx.Response, raw: bytes, *, reading: bool) -> Answer:
         _judge(response, raw, self._clock())
@@ -130,8 +119,8 @@ class Service:
         return Answer(
             body=body,
             etag=response.headers.get("etag", ""),
-            request_id=_request_id(response.headers),
-            said_at=_http_date(response.headers.get("date", "")),
+            request_id=request_id(response.headers),
+            said_at=http_date(response.headers.get("date", "")),
         )
 
     def _revealed(self) -> str:
@@ -143,7 +132,7 @@ class Service:
     def _connected(self) -> httpx.Client:
         if self._client is None:
             self._client = httpx.Client(
-                verify=_trust(self._settings),
+                verify=trust("scim", self._settings.url, self._settings.ca_file),
                 timeout=self._settings.timeout.total_seconds(),
                 follow_redirects=False,  # a redirect is a login page or a typing error
                 trust_env=False,  # the environment's proxies and .netrc are not our settings
@@ -153,13 +142,6 @@ class Service:
                 },
             )
         return self._client
-
-
-def _trust(settings: Settings) -> ssl.SSLContext:
-    """Trust the machine's certificates or the given ones; over clear text on loopback, none."""
-    if settings.url.startswith("http://"):
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # loading roots costs 20 ms and is for TLS
-    return ssl.create_default_context(cafile=str(settings.ca_file) if settings.ca_file else None)
 
 
 def at(endpoint: str, native_id: str) -> str:
@@ -208,55 +190,8 @@ def _judge(response: httpx.Response, raw: bytes, now: datetime) -> None:
     if status in _NOT_SUPPORTED:
         raise NotSupported("scim: the target does not take it in this form", code=code)
     if status in _NOT_NOW or response.is_server_error:
-        wait = _retry_after(response.headers.get("retry-after", ""), now)
+        wait = retry_after(response.headers.get("retry-after", ""), now)
         raise Transient("scim: not now", code=code, retry_after=wait)
     if response.is_client_error:
         raise Refused("scim: the target refuses the request", code=code)
     raise Malformed("scim: an answer that is not an answer (redirect)", code=code)
-
-
-@contextmanager
-def _faults() -> Iterator[None]:
-    """Turn what the connection does into faults; addresses stay out of the text (Law 10)."""
-    try:
-        yield
-    except httpx.TimeoutException as error:
-        raise Transient("scim: no answer in time", code="scim:timeout") from error
-    except httpx.RemoteProtocolError as error:
-        if any(word in str(error) for word in ("disconnected", "closed connection")):
-            raise Transient("scim: the connection was cut", code="scim:cut") from error
-        raise Malformed("scim: the answer is not HTTP", code="scim:protocol") from error
-    except httpx.ConnectError as error:
-        if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            raise Unauthorised(
-                "scim: the target cannot prove who it is", code="scim:tls"
-            ) from error
-        raise Transient("scim: not reachable", code="scim:connect") from error
-    except httpx.TransportError as error:
-        raise Transient("scim: the connection failed", code="scim:transport") from error
-
-
-def _retry_after(text: str, now: datetime) -> timedelta:
-    """Read Retry-After (RFC 9110 section 10.2.3): seconds or a date; nonsense is no wait."""
-    if text.isascii() and text.isdigit():
-        wait = timedelta(seconds=min(int(text[:9]), int(LONGEST_RETRY_AFTER.total_seconds())))
-    else:
-        moment = _http_date(text)
-        wait = moment - now if moment else timedelta(0)
-    return min(max(wait, timedelta(0)), LONGEST_RETRY_AFTER)
-
-
-def _http_date(text: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _request_id(headers: httpx.Headers) -> str:
-    for name in _REQUEST_IDS:
-        text: str = headers.get(name, "")
-        if text and text.isascii() and text.isprintable():
-            return text[:_MAX_REQUEST_ID]
-    return ""

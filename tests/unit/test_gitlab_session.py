@@ -10,7 +10,6 @@ import responses
 from responses import matchers
 
 from connectors.faults import Fault, Malformed, Missing, Refused, Transient, Unauthorised
-from connectors.gitlab.answers import retry_after
 from connectors.gitlab.session import GitLab
 from connectors.gitlab.settings import CanaryUser, Settings
 from connectors.secret import Secret
@@ -243,12 +242,6 @@ def test_a_throttled_answer_says_when(
         gitlab.get("/users/7")
     assert raised.value.retry_after == timedelta(seconds=due)
     assert len(wire.calls) == 1
-
-
-def test_no_wait_is_longer_than_a_day() -> None:
-    """An absurd wait would put a case to sleep for ever."""
-    assert retry_after("99999999999", NOW) == timedelta(days=1)
-    assert retry_after("Fri, 18 Dec 2099 10:00:42 GMT", NOW) == timedelta(days=1)
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 520])
