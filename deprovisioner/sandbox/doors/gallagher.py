@@ -6,155 +6,50 @@ it, an unquoted search matches parts, divisions hide people and events, controll
 """
 
 import hmac
-import itertools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from deprovisioner.sandbox.doors.panels import Site
+from deprovisioner.sandbox.doors.gallagher_cardholders import (
+    PHONE,
+    STATES,
+    Cardholder,
+    Cardholders,
+    Credential,
+    Membership,
+)
 from deprovisioner.sandbox.doors.serving import DoorServer, Faults, Reply, Request
 
 NUMBER_FIELD = (629, "Employee Number")
-STATES: Mapping[str, str] = {
-    "Aktiv": "active",
-    "Disabled (manually)": "inactive",
-    "Lost": "inactive",
-    "Eingeladen": "pending",
-}
-"""A site whose server speaks German: words of a state mean nothing, types do."""
-_BADGE, _PHONE = "600", "654"
 _GONE = Reply(404, {"message": "not found", "code": -1})
 
 
 @dataclass(slots=True)
-class Membership:
-    """One membership in a group; its link changes."""
-
-    id: str
-    group_id: str
-    until: str = ""
-
-
-@dataclass(slots=True)
-class Credential:
-    """A card or a mobile credential."""
-
-    id: str
-    number: str
-    type_id: str
-    value: str = "Aktiv"
-
-
-@dataclass(slots=True)
-class Group:
-    """An access or operator group."""
-
-    id: str
-    name: str
-    doors: tuple[str, ...] = ()
-    shows_number: bool = False
-
-
-@dataclass(slots=True)
-class Cardholder:
-    """A person of the server."""
-
-    id: str
-    number: str
-    name: str
-    authorised: bool = True
-    division: str = "main"
-    cards: list[Credential] = field(default_factory=list)
-    access: list[Membership] = field(default_factory=list)
-    operator: list[Membership] = field(default_factory=list)
-    last_access: str = ""
-
-
-@dataclass(slots=True)
-class GallagherSite:
-    """The server's database and its door to the world.
+class GallagherSite(Cardholders):
+    """The server and its door to the world.
 
     ``keys`` are API keys; ``writers`` those with edit privileges; ``licences`` what was bought;
     ``hidden`` divisions that the operators may not view.
     """
 
-    now: Callable[[], datetime]
     keys: frozenset[str]
     writers: frozenset[str]
-    panels: Site = field(init=False)
     server: DoorServer = field(init=False)
-    people: dict[str, Cardholder] = field(default_factory=dict)
-    groups: dict[str, Group] = field(default_factory=dict)
     licences: set[str] = field(
         default_factory=lambda: {"RESTCardholders", "RESTEvents", "RESTStatus"}
     )
     hidden: set[str] = field(default_factory=set)
-    _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(325))
 
     def __post_init__(self) -> None:
-        self.panels = Site(self.now, lag=timedelta(0))
+        Cardholders.__post_init__(self)  # `super()` does not find a class that was made with slots
         self.server = DoorServer(self._respond, self._clock, cuts_bytes=True)
 
     @property
     def faults(self) -> Faults:
         """What is broken."""
         return self.server.faults
-
-    # --------------------------------------------------------------------------- the workstation
-    def add_group(
-        self, name: str, doors: tuple[str, ...] = (), *, shows_number: bool = False
-    ) -> str:
-        """Make a group."""
-        native_id = str(next(self._numbers))
-        self.groups[native_id] = Group(native_id, name, doors, shows_number)
-        return native_id
-
-    def enrol(self, number: str, name: str, division: str = "main") -> str:
-        """Make a cardholder; returns the path that is its id for us."""
-        native_id = str(next(self._numbers))
-        self.people[native_id] = Cardholder(native_id, number, name, division=division)
-        return f"/api/cardholders/{native_id}"
-
-    def join(self, person: str, group_id: str, until: datetime | None = None) -> None:
-        """Put a cardholder into an access group, once more if need be."""
-        text = until.isoformat() if until else ""
-        self._of(person).access.append(Membership(self._fresh(), group_id, text))
-
-    def make_operator(self, person: str, group_id: str) -> None:
-        """Make a cardholder an operator of the software."""
-        self._of(person).operator.append(Membership(self._fresh(), group_id))
-
-    def give_card(self, person: str, number: str) -> None:
-        """Assign a card."""
-        self._of(person).cards.append(Credential(self._fresh(), number, _BADGE))
-
-    def give_mobile(self, person: str, number: str) -> None:
-        """Invite a phone; the invitation is not accepted yet."""
-        phone = Credential(self._fresh(), number, _PHONE, "Eingeladen")
-        self._of(person).cards.append(phone)
-
-    def person_with(self, number: str) -> Cardholder:
-        """Return a cardholder by number; raises StopIteration on a stranger."""
-        return next(one for one in self.people.values() if one.number == number)
-
-    def state_of(self, person: Cardholder) -> dict[str, Any]:
-        """Read all of a cardholder past the interface, without links that change."""
-        if person.id not in self.people:
-            return {}
-        return {
-            "authorised": person.authorised,
-            "cards": sorted([one.number, one.type_id, one.value] for one in person.cards),
-            "access": sorted([one.group_id, one.until] for one in person.access),
-            "operator": sorted(one.group_id for one in person.operator),
-        }
-
-    def _of(self, person: str) -> Cardholder:
-        return self.people[person.rpartition("/")[2]]
-
-    def _fresh(self) -> str:
-        return f"{next(self._numbers):x}ab"
 
     def _clock(self) -> datetime:
         return self.now() + timedelta(seconds=self.faults.clock_off)
@@ -263,7 +158,7 @@ class GallagherSite:
         return row
 
     def _card(self, base: str, one: Credential) -> dict[str, Any]:
-        phone = one.type_id == _PHONE
+        phone = one.type_id == PHONE
         row: dict[str, Any] = {
             "href": f"{base}/cards/{one.id}",
             "number": one.number,
@@ -315,7 +210,7 @@ class GallagherSite:
         for one in cards.get("add", ()):
             type_id = one["type"]["href"].rpartition("/")[2]
             person.cards.append(
-                Credential(self._fresh(), one["number"], type_id, one["status"]["value"])
+                Credential(self.fresh(), one["number"], type_id, one["status"]["value"])
             )
         person.access = self._members(person.access, body.get("accessGroups", {}), "accessgroup")
         person.operator = self._members(
@@ -348,12 +243,12 @@ class GallagherSite:
         gone = {one["href"].rpartition("/")[2] for one in change.get("remove", ())}
         # Links of the memberships that stay are new ones after any change of a cardholder.
         stay = [
-            Membership(self._fresh(), one.group_id, one.until)
+            Membership(self.fresh(), one.group_id, one.until)
             for one in members
             if one.id not in gone
         ]
         new = [
-            Membership(self._fresh(), one[name]["href"].rpartition("/")[2], one.get("until", ""))
+            Membership(self.fresh(), one[name]["href"].rpartition("/")[2], one.get("until", ""))
             for one in change.get("add", ())
         ]
         return stay + new

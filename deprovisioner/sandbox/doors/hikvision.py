@@ -6,7 +6,6 @@ that is away, events that come late or were never subscribed.
 """
 
 import hmac
-import itertools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,76 +13,41 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from connectors.doors.hikvision.signing import content_md5, signature, string_to_sign
-from deprovisioner.sandbox.doors.panels import Site
+from deprovisioner.sandbox.doors.hikvision_platform import (
+    CONSOLE,
+    NONE,
+    OUR_TAG,
+    PARTS,
+    AccessCard,
+    Enrolled,
+    Item,
+    Platform,
+)
 from deprovisioner.sandbox.doors.serving import DoorServer, Faults, Reply, Request
 
-NOT_DOWNLOADED, UPDATING, DELETING, DOWNLOADED, NONE = range(5)
-CONSOLE = "console"
-OUR_TAG = "0"
+__all__ = ["CONSOLE", "HikvisionSite"]
+
 _TOLERANCE = timedelta(minutes=15)
 _SIGNATURE_WRONG, _TIME_OFF, _UNKNOWN_KEY, _REPLAYED = (
     "0x02401003", "0x02401005", "0x02401002", "0x02401006",
 )  # fmt: skip
 _NO_SUCH, _DEVICE_AWAY, _WRONG = "0x00052101", "0x00072301", "0x00052102"
-_PARTS = ("person", "card", "face")
 
 
 @dataclass(slots=True)
-class Enrolled:
-    """A person of the platform."""
-
-    id: str
-    number: str
-    name: str
-    frozen: bool = False
-    face: bool = False
-    hidden: bool = False
-
-
-@dataclass(slots=True)
-class AccessCard:
-    """A card that was issued."""
-
-    id: str
-    number: str
-    person_id: str
-    lost: bool = False
-
-
-@dataclass(slots=True)
-class Item:
-    """One person on one device: what is configured, by whom, and what the device has."""
-
-    person_id: str
-    device_id: str
-    tag: str
-    states: dict[str, int]
-    due: datetime
-    configured: bool = True
-
-
-@dataclass(slots=True)
-class HikvisionSite:
-    """The platform's database and its door to the world.
+class HikvisionSite(Platform):
+    """The platform and its door to the world.
 
     ``partners`` are app keys with their secrets; ``writers`` those that may change something.
     """
 
-    now: Callable[[], datetime]
     partners: Mapping[str, str]
     writers: frozenset[str]
-    panels: Site = field(init=False)
     server: DoorServer = field(init=False)
-    people: dict[str, Enrolled] = field(default_factory=dict)
-    cards: dict[str, AccessCard] = field(default_factory=dict)
-    items: dict[tuple[str, str], Item] = field(default_factory=dict)
-    records: list[dict[str, Any]] = field(default_factory=list)
-    failing: set[str] = field(default_factory=set)
     _nonces: set[str] = field(default_factory=set)
-    _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     def __post_init__(self) -> None:
-        self.panels = Site(self.now)
+        Platform.__post_init__(self)  # `super()` does not find a class that was made with slots
         self.server = DoorServer(self._respond, self._clock)
 
     @property
@@ -91,111 +55,10 @@ class HikvisionSite:
         """What is broken."""
         return self.server.faults
 
-    # ------------------------------------------------------------------------ the guard's console
-    def enrol(self, number: str, name: str) -> str:
-        """Enrol a person; an id is never used twice."""
-        native_id = f"p{next(self._numbers):06}"
-        self.people[native_id] = Enrolled(native_id, number, name)
-        return native_id
-
-    def give_card(self, person_id: str, card_id: str, number: str) -> None:
-        """Issue a card."""
-        self.cards[card_id] = AccessCard(card_id, number, person_id)
-
-    def enrol_face(self, person_id: str) -> None:
-        """Keep that there is a face; the picture is nobody's business here."""
-        self.people[person_id].face = True
-
-    def grant(self, person_id: str, device_id: str, tag: str = OUR_TAG) -> None:
-        """Open a device to a person, long ago: it has been downloaded."""
-        states = {part: self._target(person_id, part) for part in _PARTS}
-        self.items[person_id, device_id] = Item(person_id, device_id, tag, states, self.now())
-
-    def person_with(self, number: str) -> Enrolled:
-        """Return a person by number; raises StopIteration on a stranger."""
-        return next(one for one in self.people.values() if one.number == number)
-
-    def opens(self, person_id: str, device_id: str) -> bool:
-        """Say whether the *device* lets the person in, whatever the platform thinks."""
-        self._settle()
-        item = self.items.get((person_id, device_id))
-        return item is not None and any(
-            state in {UPDATING, DELETING, DOWNLOADED} for state in item.states.values()
-        )
-
-    def state_of(self, person_id: str) -> dict[str, Any]:
-        """Read all of a person past the interface, without times."""
-        self._settle()
-        person = self.people.get(person_id)
-        if person is None:
-            return {}
-        items = {
-            key[1]: [item.configured, item.tag, dict(item.states)]
-            for key, item in self.items.items()
-            if key[0] == person_id and (item.configured or set(item.states.values()) != {NONE})
-        }
-        cards = {one.number: one.lost for one in self.cards.values() if one.person_id == person_id}
-        return {"frozen": person.frozen, "face": person.face, "cards": cards, "items": items}
-
-    # ------------------------------------------------------------------------------------ devices
+    # ----------------------------------------------------------------------------------- gateway
     def _clock(self) -> datetime:
         return self.now() + timedelta(seconds=self.faults.clock_off)
 
-    def _target(self, person_id: str, part: str) -> int:
-        person = self.people[person_id]
-        usable = {
-            "person": True,
-            "card": any(not one.lost for one in self.cards.values() if one.person_id == person_id),
-            "face": person.face,
-        }
-        return DOWNLOADED if usable[part] and not person.frozen else NONE
-
-    def _reconsider(self, person_id: str) -> None:
-        """Mark what devices have to be told after a change on the platform."""
-        for item in self.items.values():
-            if item.person_id != person_id:
-                continue
-            for part in _PARTS:
-                wanted = self._target(person_id, part) if item.configured else NONE
-                has = item.states[part]
-                if wanted == NONE and has != NONE:
-                    item.states[part] = NONE if has == NOT_DOWNLOADED else DELETING
-                elif wanted == DOWNLOADED and has in {NONE, DELETING}:
-                    item.states[part] = NOT_DOWNLOADED
-            item.due = self.panels.due()
-
-    def _settle(self) -> None:
-        for item in self.items.values():
-            underway = set(item.states.values()) & {NOT_DOWNLOADED, UPDATING, DELETING}
-            if not underway or not self.panels.reached(item.device_id, item.due):
-                continue
-            removing = DELETING in underway
-            if item.device_id in self.failing:
-                self._record(item, 2 if removing else 0, "1")
-                continue
-            self._apply(item)
-            self._record(item, 2 if removing else 0, "0")
-
-    @staticmethod
-    def _apply(item: Item) -> None:
-        for part, state in item.states.items():
-            if state == DELETING:
-                item.states[part] = NONE
-            elif state in {NOT_DOWNLOADED, UPDATING}:
-                item.states[part] = DOWNLOADED
-
-    def _record(self, item: Item, operator: int, result: str) -> None:
-        line = {
-            "personId": item.person_id,
-            "resourceIndexCode": item.device_id,
-            "operatorType": operator,
-            "persondownloadResult": result,
-        }
-        newest = next((one for one in reversed(self.records) if line.items() <= one.items()), None)
-        if newest is None or result == "0":
-            self.records.append({**line, "downloadTime": f"{len(self.records):09}"})
-
-    # ----------------------------------------------------------------------------------- gateway
     def _respond(self, request: Request) -> Reply:
         refused = self._refused(request)
         if refused:
@@ -204,7 +67,7 @@ class HikvisionSite:
             body = json.loads(request.raw)
         except ValueError:
             return _said(_WRONG)
-        self._settle()
+        self.settle()
         call = _CALLS.get(request.path.removeprefix("/artemis"))
         if call is None or request.method != "POST":
             return _said(_NO_SUCH)
@@ -346,7 +209,7 @@ class HikvisionSite:
     def freeze(self, body: Mapping[str, Any]) -> Reply:
         for one in self._about(body):
             self.people[one].frozen = body.get("useStatus") == 1
-            self._reconsider(one)
+            self.reconsider(one)
         return _said("0", None)
 
     def card_loss(self, body: Mapping[str, Any]) -> Reply:
@@ -361,7 +224,7 @@ class HikvisionSite:
             if card is None or card.lost == lost:
                 return _said(_NO_SUCH)
             card.lost = lost
-            self._reconsider(card.person_id)
+            self.reconsider(card.person_id)
         return _said("0", None)
 
     def _card(self, line: Mapping[str, Any]) -> AccessCard | None:
@@ -375,18 +238,18 @@ class HikvisionSite:
         if card is None:  # a second removal is refused here
             return _said(_NO_SUCH)
         del self.cards[card.id]
-        self._reconsider(card.person_id)
+        self.reconsider(card.person_id)
         return _said("0", None)
 
     def config_add(self, body: Mapping[str, Any]) -> Reply:
         for person_id, device_id in _pairs(body):
             if person_id not in self.people or device_id not in self.panels.units:
                 return _said(_NO_SUCH)
-            states = dict.fromkeys(_PARTS, NONE)
+            states = dict.fromkeys(PARTS, NONE)
             item = Item(person_id, device_id, OUR_TAG, states, self.panels.due())
             known = self.items.setdefault((person_id, device_id), item)
             known.configured, known.tag = True, OUR_TAG
-            self._reconsider(person_id)
+            self.reconsider(person_id)
         return _said("0", {"taskId": "t"})
 
     def config_delete(self, body: Mapping[str, Any]) -> Reply:
@@ -395,7 +258,7 @@ class HikvisionSite:
             item = self.items.get(pair)
             if item is not None and item.tag == OUR_TAG:
                 item.configured = False
-                self._reconsider(item.person_id)
+                self.reconsider(item.person_id)
         return _said("0", {"taskId": "t"})
 
     def shortcut(self, body: Mapping[str, Any]) -> Reply:
@@ -407,12 +270,12 @@ class HikvisionSite:
         if item is None:
             return _said(_NO_SUCH)
         if not self.panels.units[device_id].online or device_id in self.failing:
-            self._record(item, person["operatorType"], "1")
+            self.record(item, person["operatorType"], "1")
             return _said(_DEVICE_AWAY)
         if person["operatorType"] == 2:
-            item.states = dict.fromkeys(_PARTS, NONE)
+            item.states = dict.fromkeys(PARTS, NONE)
             item.configured = item.configured and self.people[item.person_id].frozen
-            self._record(item, 2, "0")
+            self.record(item, 2, "0")
         return _said("0", {"persondownloadResult": "0"})
 
     def person_delete(self, body: Mapping[str, Any]) -> Reply:
