@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from deprovisioner.sandbox.service.hosting import Listening
 from deprovisioner.sandbox.service.wire import LoopbackServer, Manner, Request, Response
 
 _NO_CONTENT = 204
@@ -45,7 +46,7 @@ def problem(status: int, title: str) -> Answer:
     return Answer(status, {"type": "about:blank", "status": status, "title": title})
 
 
-class JsonServer:
+class JsonServer(Listening):
     """Serves `respond` on a free port between `start` and `stop`, to whoever has a token."""
 
     def __init__(self, respond: Callable[[Call], Answer], *tokens: str, port: int = 0) -> None:
@@ -58,19 +59,6 @@ class JsonServer:
         self._server = LoopbackServer(
             lambda request: _rendered(self._answer(request)), manner, port=port
         )
-
-    def start(self) -> None:
-        """Listen."""
-        self._server.start()
-
-    def stop(self) -> None:
-        """Close the port and wait for the thread."""
-        self._server.stop()
-
-    @property
-    def url(self) -> str:
-        """The base URL; raises RuntimeError before `start`."""
-        return self._server.url
 
     def _answer(self, request: Request) -> Answer:
         shown = request.headers.get("authorization", "").encode("utf-8", "replace")

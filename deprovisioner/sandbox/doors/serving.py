@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from deprovisioner.sandbox.service import wire
+from deprovisioner.sandbox.service.hosting import Listening
 from deprovisioner.sandbox.service.wire import Cut, LoopbackServer, Manner, Response
 
 _LOGIN_PAGE = b"<html><body>Sign in</body></html>"
@@ -77,7 +78,7 @@ class LogLine:
 
 
 @dataclass(slots=True)
-class DoorServer:
+class DoorServer(Listening):
     """Serves `respond` on a free port between `start` and `stop`.
 
     `cuts_bytes`: lists of this product carry no count, so truncation cuts the answer itself.
@@ -101,19 +102,10 @@ class DoorServer:
         )
         self._server = LoopbackServer(self._served, manner)
 
-    def start(self) -> None:
-        """Listen."""
-        self._server.start()
-
     def stop(self) -> None:
-        """Close the port and wait for the thread."""
+        """Close the port, and let go of whoever waits for a slow answer."""
         self._released.set()
         self._server.stop()
-
-    @property
-    def url(self) -> str:
-        """The base URL; raises RuntimeError before `start`."""
-        return self._server.url
 
     def answer(self, request: Request) -> Reply:
         """Answer one request; one at a time, as the platform's database would."""

@@ -38,16 +38,10 @@ class Started(ABC):
         self.stop()
 
 
-class StatefulServer(Started, Generic[StoreT]):
-    """A state behind a loopback port. `under_lock` does something between two requests."""
+class Listening(Started):
+    """Listens on a loopback port; whoever inherits makes the server."""
 
-    def __init__(
-        self,
-        store: StoreT,
-        under_lock: Callable[[Callable[[], None]], None],
-        server: LoopbackServer,
-    ) -> None:
-        self._store, self._under_lock, self._server = store, under_lock, server
+    _server: LoopbackServer
 
     def start(self) -> None:
         """Listen on 127.0.0.1."""
@@ -61,6 +55,18 @@ class StatefulServer(Started, Generic[StoreT]):
     def url(self) -> str:
         """`http://127.0.0.1:port`, without a version; raises RuntimeError before `start`."""
         return self._server.url
+
+
+class StatefulServer(Listening, Generic[StoreT]):
+    """A state behind a loopback port. `under_lock` does something between two requests."""
+
+    def __init__(
+        self,
+        store: StoreT,
+        under_lock: Callable[[Callable[[], None]], None],
+        server: LoopbackServer,
+    ) -> None:
+        self._store, self._under_lock, self._server = store, under_lock, server
 
     def edit(self, change: Callable[[StoreT], object], author: str = "somebody else") -> None:
         """Change the state past all rules, as somebody else would (a person, a worker, AD)."""
