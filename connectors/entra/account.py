@@ -119,9 +119,9 @@ def _notes(settings: Settings) -> tuple[str, ...]:
         "Sessions of applications that keep their own cookie end in those applications only.",
         "Ending sessions does not reach a guest's home tenant; a guest's tokens end by themselves.",
         "A leaver's guest accounts in other tenants cannot be seen from this one.",
-        "A deleted user can be restored for 30 days; deleting it for good is left to people. Until "
-        "then a new case of the same person cannot see what it still has, and stays open. A cloud "
-        "that refuses to search deleted users shows none.",
+        "A deleted user can be restored for 30 days; deleting it for good is left to people.",
+        "Until then a new case of the same person cannot see what it still has, and stays open.",
+        "A cloud that refuses to search deleted users shows none.",
     ]
     if settings.active_directory:
         notes.append(f"Passwords of synced users are reported by {settings.active_directory}.")
