@@ -27,10 +27,8 @@ from connectors.faults import Transient
 
 MEETINGS: Final = kind("ownership.schedule")
 _HORIZON: Final = timedelta(days=730)
-_MAY_BE_SENT: Final = frozenset(
-    {"graph:network", "graph:timeout", "graph:500", "graph:502", "graph:504"}
-)
-"""Faults, up to the second colon, after which a cancellation may have gone out."""
+_NOT_DONE: Final = frozenset({"graph:connect", "graph:429", "graph:503"})
+"""Faults, up to the second colon, after which nothing went out; after any other it may have."""
 _CANCELLED: Final = "The organiser has left the organisation."
 _NOT_BACK: Final = "a cancelled meeting does not come back"
 _SET_UP_AGAIN: Final = (
@@ -86,7 +84,7 @@ def _cancel(leaver: Leaver, holding: Holding) -> Effect:
     try:
         effect = take_away(leaver, holding, partial(_look, leaver), lost=_NOT_BACK)
     except Transient as fault:
-        if ":".join(fault.code.split(":")[:2]) not in _MAY_BE_SENT:
+        if ":".join(fault.code.split(":")[:2]) in _NOT_DONE:
             raise
         why = "Graph did not say whether a meeting was cancelled: read again before asking again"
         return Effect(holding.key, Outcome.PENDING, pending_until=until, why=why, lost=_NOT_BACK)
