@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Final
 
 from deprovisioner.demo import deeds
+from deprovisioner.demo.guards import Guard
 from reconcile.views import QuestionView
 
 
@@ -55,9 +56,13 @@ _DEEDS: Final[Mapping[str, deeds.Deed]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Duties:
-    """The people who have duties; without an ``office`` there is no tenant to work in."""
+    """The people who have duties; without an ``office`` there is no tenant to work in.
+
+    Without a ``guard`` there are no doors.
+    """
 
     office: deeds.Office | None = None
+    guard: Guard | None = None
 
     def see_to(self, question: QuestionView) -> Done:
         """Do what a duty asks, where it can be done now."""
@@ -66,5 +71,8 @@ class Duties:
                 asked = re.search(words, question.words, re.DOTALL)
                 if asked is not None:
                     return Done.DONE if deed(self.office, asked) else Done.NOT_YET
+        seen = self.guard.see_to(question.words) if self.guard is not None else None
+        if seen is not None:
+            return Done.DONE if seen else Done.NOT_YET
         # What a connector's card cannot see at all: hosts, certificate authorities, other clouds.
         return Done.NOTHING_THERE if _OF_THE_CARD in question.id else Done.NOT_YET

@@ -1,13 +1,13 @@
 """Looks into the pretend company's systems, past the connectors, before the event and at the end.
 
-Called by ``running``. What is looked at is the sandbox's own business: three auditors, of the
-directory, the domain and the tenant.
+Called by ``running``. What is looked at is the sandbox's own business: four auditors, of the
+directory, the domain, the tenant and the doors.
 """
 
 from __future__ import annotations
 
 from deprovisioner.demo.telling import Named
-from deprovisioner.sandbox import auditor, domain_auditor, tenant_auditor
+from deprovisioner.sandbox import auditor, domain_auditor, door_auditor, tenant_auditor
 from deprovisioner.sandbox.auditor import Look
 from deprovisioner.sandbox.graph import Table, View
 from deprovisioner.sandbox.running import SYNC_CYCLE, DomainKind, Sandbox, TenantKind
@@ -22,6 +22,7 @@ def named(sandbox: Sandbox) -> Named:
         auditor.holds_now(sandbox.directory_url, company, leaver),
         domain_auditor.holds_now(sandbox.domain.url, company, leaver) if has_domain else None,
         tenant_auditor.holds_now(sandbox.graph, leaver) if has_tenant else None,
+        door_auditor.holds_now(sandbox.doors, leaver) if sandbox.doors is not None else None,
     )
 
 
@@ -60,4 +61,6 @@ def looks(sandbox: Sandbox) -> tuple[Look, ...]:
         found += domain_auditor.look(sandbox.domain.url, company, leaver)
     if sandbox.tenant_kind is not TenantKind.NONE:
         found += tenant_auditor.look(sandbox.graph, leaver, company.demo_successor())
+    if sandbox.doors is not None:
+        found += door_auditor.look(sandbox.doors, leaver)
     return found

@@ -23,6 +23,7 @@ from deprovisioner.demo import looking, outcome, people
 from deprovisioner.demo.daemon_process import DaemonFailed, DaemonProcess, running_daemon
 from deprovisioner.demo.deeds import Office
 from deprovisioner.demo.duties import Duties
+from deprovisioner.demo.guards import Guard
 from deprovisioner.demo.staging import FACTOR, Stage, set_stage
 from deprovisioner.demo.telling import Telling
 from deprovisioner.sandbox.auditor import Look
@@ -31,6 +32,7 @@ from deprovisioner.sandbox.people import Person
 from deprovisioner.sandbox.running import (
     DirectoryKind,
     DomainKind,
+    DoorKind,
     Sandbox,
     TenantKind,
     new_company,
@@ -59,6 +61,7 @@ class Options:
     seed: int = 1
     domain: DomainKind = DomainKind.FAKE
     tenant: TenantKind = TenantKind.FAKE
+    doors: DoorKind = DoorKind.FAKE
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,7 @@ def run(options: Options, telling: Telling, clock: Callable[[], datetime] = utc_
             kind=options.directory,
             domain=options.domain,
             tenant=tenant_of(options, telling),
+            doors=options.doors,
             clock=clock,
         ) as sandbox,
     ):
@@ -154,7 +158,8 @@ def _watch(
     """Look at the case until it is final; scripted people answer what it asks."""
     leaver = sandbox.company.demo_leaver()
     successor = sandbox.company.demo_successor().employment_id
-    duties = Duties(_office(sandbox, clock))
+    guard = Guard(sandbox.doors, leaver) if sandbox.doors is not None else None
+    duties = Duties(_office(sandbox, clock), guard)
     deadline = time.monotonic() + LONGEST
     socket = stage.settings.socket_path
     with Client.over_socket(socket, stage.operator_token) as api, telling.live():

@@ -13,6 +13,7 @@ from typing import Final
 
 from config.load import load
 from config.settings import Settings
+from deprovisioner.demo.stages.doors import stage_doors
 from deprovisioner.initialise import new_escrow, new_keys, write_secret
 from deprovisioner.sandbox.company import CANARIES, DEFAULT_POLICY, SUFFIX, UNUSED
 from deprovisioner.sandbox.forest import content
@@ -72,7 +73,7 @@ systems:
 {canaries}
       # Watched attributes that this directory does not have.
       unused: [{unused}]
-{domain}{tenant}hr:
+{domain}{tenant}{doors}hr:
   type: rest
   settings: {{base_url: "{hr}", token: "file:{secrets}/hr", canary: {hr_canary}}}
 vault:
@@ -194,6 +195,7 @@ def _configuration(secrets: Path, sandbox: Sandbox) -> str:
         canaries=_canaries(CANARIES),
         domain=_domain(secrets, sandbox) if sandbox.domain_kind is not DomainKind.NONE else "",
         tenant=_tenant(secrets, sandbox) if sandbox.tenant_kind is not TenantKind.NONE else "",
+        doors=stage_doors(secrets, sandbox.doors) if sandbox.doors is not None else "",
         unused=", ".join(UNUSED),
         hr=sandbox.human_resources_url,
         hr_canary=employment_id(1),

@@ -32,6 +32,7 @@ class Named:
     directory: int
     domain: int | None = None
     tenant: int | None = None
+    doors: int | None = None
 
 
 @dataclass(slots=True)
@@ -66,6 +67,9 @@ class Telling:
         if named.tenant is not None:
             systems.append("an Entra tenant")
             holds.append(f"an account of the tenant, and {named.tenant} other objects there")
+        if named.doors is not None:
+            systems.append("two door sites")
+            holds.append(f"badges at both sites, {named.doors} things that open doors")
         self._say(
             f"The pretend company: {people} people, {', '.join(systems)}, an HR system, all on"
             " loopback.",

@@ -33,6 +33,7 @@ from deprovisioner.sandbox.control import Control
 from deprovisioner.sandbox.directory.faults import FaultPanel
 from deprovisioner.sandbox.directory.server import Certificate, DirectoryServer
 from deprovisioner.sandbox.directory.witness import Witness
+from deprovisioner.sandbox.doors.sites import DoorSites
 from deprovisioner.sandbox.fake_directory import (
     DEFAULT_OPTIONS,
     DirectoryOptions,
@@ -71,6 +72,13 @@ class TenantKind(StrEnum):
     FAKE = "fake"
 
 
+class DoorKind(StrEnum):
+    """Who plays the door sites."""
+
+    NONE = "none"
+    FAKE = "fake"
+
+
 HURRY = 0.01
 """How much of its usual time the tenant takes for what it does later."""
 SYNC_CYCLE = timedelta(seconds=1)
@@ -96,6 +104,7 @@ class Sandbox(Started):
         kind: DirectoryKind = DirectoryKind.FAKE,
         domain: DomainKind = DomainKind.NONE,
         tenant: TenantKind = TenantKind.NONE,
+        doors: DoorKind = DoorKind.NONE,
         options: DirectoryOptions = DEFAULT_OPTIONS,
         clock: Callable[[], datetime] | None = None,
     ) -> None:
@@ -103,6 +112,7 @@ class Sandbox(Started):
         self.company = company or new_company(self._clock)
         self.kind, self.domain_kind, self.tenant_kind = kind, domain, tenant
         self.secrets = _new_secrets()
+        self._doors = DoorSites(self.company, self._clock) if doors is DoorKind.FAKE else None
         self._options = options
         self._running = ExitStack()
         self._fake: DirectoryServer | None = None
@@ -124,6 +134,8 @@ class Sandbox(Started):
                 self._start_domain(starting)
             if self.tenant_kind is TenantKind.FAKE:
                 self._start_tenant(starting)
+            if self._doors is not None:
+                self._doors.start(starting)
             self._control = Control(self.human_resources, self._fake, self.secrets.control_token)
             for server in (self.human_resources.server, self._control.server):
                 server.start()
@@ -162,6 +174,11 @@ class Sandbox(Started):
         if self._graph is None:
             raise RuntimeError("no Entra tenant is running")
         return self._graph
+
+    @property
+    def doors(self) -> DoorSites | None:
+        """The door sites, where there are any."""
+        return self._doors
 
     @property
     def human_resources_url(self) -> str:

@@ -83,6 +83,11 @@ class Platform:
         """Keep that there is a face; the picture is nobody's business here."""
         self.people[person_id].face = True
 
+    def delete_face(self, person_id: str) -> None:
+        """Delete a face by hand; devices are told."""
+        self.people[person_id].face = False
+        self.reconsider(person_id)
+
     def grant(self, person_id: str, device_id: str, tag: str = OUR_TAG) -> None:
         """Open a device to a person, long ago: it has been downloaded."""
         states = {part: self._target(person_id, part) for part in PARTS}
