@@ -73,6 +73,11 @@ _EVIDENCE: Final = (
 
 NOT_KNOWN: Final = "nobody knows the new password: issue another one"
 NOT_SIGNED_IN: Final = "the person signs in again"
+BLOCKED_BEFORE: Final = (
+    "An account that somebody blocked before the case keeps its password, because Graph does not "
+    "show whose it is. Before anybody unblocks it: Update-MgUser -UserId <id> -PasswordProfile "
+    "@{Password='<random>'; ForceChangePasswordNextSignIn=$true}."
+)
 MASTERED_ABROAD: Final = (
     "In Active Directory: Disable-ADAccount, then twice Set-ADAccountPassword -Reset with random "
     "values, for the account whose objectGUID is the base64 onPremisesImmutableId of this user. "
@@ -117,7 +122,8 @@ def card(settings: Settings) -> RowCard:
 def _notes(settings: Settings) -> tuple[str, ...]:
     notes = [
         "Sessions of applications that keep their own cookie end in those applications only.",
-        "Ending sessions does not reach a guest's home tenant; a guest's tokens end by themselves.",
+        _guests(settings),
+        BLOCKED_BEFORE,
         "A leaver's guest accounts in other tenants cannot be seen from this one.",
         "A deleted user can be restored for 30 days; deleting it for good is left to people.",
         "Until then a new case of the same person cannot see what it still has, and stays open.",
@@ -126,6 +132,16 @@ def _notes(settings: Settings) -> tuple[str, ...]:
     if settings.active_directory:
         notes.append(f"Passwords of synced users are reported by {settings.active_directory}.")
     return tuple(notes)
+
+
+def _guests(settings: Settings) -> str:
+    hours = f"{settings.access_token_life.total_seconds() / 3600:g} hours"
+    return (
+        "Ending sessions does not reach a guest's home tenant, where the person signs in as ever; "
+        "no date of ours shows a guest's last token. After the block, tokens that were issued "
+        f"before may work for up to {hours}; what a guest does until then: "
+        "Get-MgAuditLogSignIn -Filter \"userId eq '<id of the guest>'\"."
+    )
 
 
 # -------------------------------------------------------------------------------------- reading

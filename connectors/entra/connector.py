@@ -55,6 +55,7 @@ from connectors.entra.account import account_key, user_request
 from connectors.entra.card import card
 from connectors.entra.deletion import destroy
 from connectors.entra.graph import Bounds, Graph
+from connectors.entra.line import Line
 from connectors.entra.rows import Change, Leaver, Row, RowReading
 from connectors.entra.settings import App, Settings
 from connectors.entra.tokens import (
@@ -126,7 +127,9 @@ class EntraConnector:
                 answer_bytes=settings.max_answer_bytes,
                 connect_timeout=settings.connect_timeout,
                 read_timeout=settings.receive_timeout,
+                answer_timeout=settings.answer_timeout,
             ),
+            line=_line(settings),
             transport=transport,
         )
 
@@ -292,14 +295,20 @@ def _took(effect: Effect) -> bool:
     return effect.outcome is not Outcome.REFUSED
 
 
+def _line(settings: Settings) -> Line:
+    return Line(settings.ca_file, settings.proxy)
+
+
 def _tokens(settings: Settings, app: App) -> Tokens:
     if app.token is not None:
         return GivenToken(app.token)
-    cloud = settings.serves
+    cloud, line = settings.serves, _line(settings)
     if app.certificate is not None:
-        make = certificate_issuer(cloud.authority, settings.tenant, app.client_id, app.certificate)
+        make = certificate_issuer(
+            cloud.authority, settings.tenant, app.client_id, app.certificate, line
+        )
     elif app.secret is not None:
-        make = secret_issuer(cloud.authority, settings.tenant, app.client_id, app.secret)
+        make = secret_issuer(cloud.authority, settings.tenant, app.client_id, app.secret, line)
     else:
         raise Unauthorised("no way to sign in is configured", code="entra:sign-in")
     return AppTokens(make, f"{cloud.graph}/.default")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -27,13 +28,14 @@ from kiota_abstractions.request_information import RequestInformation
 from msgraph.graph_request_adapter import GraphRequestAdapter
 from msgraph.graph_service_client import GraphServiceClient
 
-from connectors._http.faults import transport_faults
+from connectors._http.faults import sendable, transport_faults
 from connectors._http.reading import bounded
 from connectors._http.waiting import http_date
 from connectors.contract import Json
 from connectors.entra.answers import Answer, Row, answered
 from connectors.entra.clouds import Cloud
 from connectors.entra.guard import refuse_deleting_a_linked_object
+from connectors.entra.line import Line
 from connectors.entra.together import Found, asking, side_by_side, together
 from connectors.entra.tokens import Tokens
 from connectors.faults import Fault, Malformed, Refused, Transient
@@ -55,6 +57,7 @@ class Bounds:
     pages: int = 100_000
     connect_timeout: timedelta = timedelta(seconds=10)
     read_timeout: timedelta = timedelta(seconds=60)
+    answer_timeout: timedelta = timedelta(minutes=5)
 
 
 class Graph:
@@ -68,6 +71,8 @@ class Graph:
         *,
         base_url: str = "",
         bounds: Bounds | None = None,
+        line: Line | None = None,
+        timer: Callable[[], float] = time.monotonic,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         """``base_url`` replaces the cloud's own (a sandbox on loopback); it carries no version."""
@@ -77,7 +82,7 @@ class Graph:
         self._bounds = bounds or Bounds()
         self._root = (base_url or cloud.graph).rstrip("/")
         self._origin = urlsplit(self._root)
-        self._transport = transport
+        self._line, self._timer, self._transport = line or Line(), timer, transport
         self._adapter = GraphRequestAdapter(AnonymousAuthenticationProvider(), client=_mute())
         self._adapter.base_url = f"{self._root}/v1.0"
         self.client = GraphServiceClient(request_adapter=self._adapter)
@@ -149,7 +154,7 @@ class Graph:
         url = self._url(request)
         self._stay_home(url)
         headers = {"accept": "*/*"}
-        sent = {**headers, "authorization": f"Bearer {self._tokens.token('')}"}
+        sent = {**headers, "authorization": self._bearer("")}
         with self._at_once:
             away = yield from self._bytes(url, sent)
             if away:
@@ -280,12 +285,13 @@ class Graph:
     def _round_trip(
         self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, claims: str
     ) -> tuple[int, Mapping[str, str], bytes]:
-        sent = {**headers, "authorization": f"Bearer {self._tokens.token(claims)}"}
+        sent = {**headers, "authorization": self._bearer(claims)}
+        deadline = self._deadline()
         with (
             _faults(),
             self._client().stream(method, url, headers=sent, content=content) as response,
         ):
-            return response.status_code, response.headers, self._bounded(response)
+            return response.status_code, response.headers, self._bounded(response, deadline)
 
     def _bytes(self, url: str, headers: Mapping[str, str]) -> Generator[bytes, None, str]:
         """Yield the body; return where a redirect leads, empty when the body was it."""
@@ -293,7 +299,7 @@ class Graph:
             if response.has_redirect_location:
                 return response.headers["location"]
             if not response.is_success:
-                content = self._bounded(response)
+                content = self._bounded(response, self._deadline())
                 answered(response.status_code, response.headers, content, self.clock())
             yield from response.iter_bytes()
             return ""
@@ -308,8 +314,15 @@ class Graph:
         if not same and parts.scheme != "https":
             raise Malformed("a file's address is not encrypted", code="graph:foreign-host")
 
-    def _bounded(self, response: httpx.Response) -> bytes:
-        return bounded("graph", response.iter_bytes(), self._bounds.answer_bytes, None)
+    def _bearer(self, claims: str) -> str:
+        return f"Bearer {sendable('graph', self._tokens.token(claims))}"
+
+    def _deadline(self) -> float:
+        return self._timer() + self._bounds.answer_timeout.total_seconds()
+
+    def _bounded(self, response: httpx.Response, deadline: float) -> bytes:
+        most = self._bounds.answer_bytes
+        return bounded("graph", response.iter_bytes(), most, lambda: self._timer() > deadline)
 
     def _following(self, url: str, headers: Mapping[str, str]) -> RequestInformation:
         request = RequestInformation()
@@ -333,12 +346,8 @@ class Graph:
         with self._lock:
             if self._http is None:
                 bounds = self._bounds
-                timeout = httpx.Timeout(
-                    bounds.read_timeout.total_seconds(),
-                    connect=bounds.connect_timeout.total_seconds(),
-                )
-                self._http = httpx.Client(
-                    timeout=timeout, transport=self._transport, follow_redirects=False
+                self._http = self._line.client(
+                    self._root, bounds.connect_timeout, bounds.read_timeout, self._transport
                 )
             return self._http
 

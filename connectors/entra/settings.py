@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from enum import StrEnum
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -94,6 +95,9 @@ class Settings(_Model):
     ``read_sharing_links``: list every shared file of the drive, which reads the whole drive.
     ``read_calendar_permissions``: off where Graph does not let an application read them.
     ``settle``: how long after the last write a verification read may begin.
+    ``answer_timeout``: in which one answer must have ended, files aside: it may drip for ever.
+    ``ca_file``: whose certificates are believed in place of the machine's (a proxy that looks in).
+    ``proxy``: the one way out; the environment's is not read, so without it the way is direct.
     ``base_url``: a sandbox on the loopback interface, and nothing else.
     """
 
@@ -120,6 +124,9 @@ class Settings(_Model):
     page_size: int = Field(default=999, ge=1, le=999)
     connect_timeout: timedelta = timedelta(seconds=10)
     receive_timeout: timedelta = timedelta(seconds=60)
+    answer_timeout: timedelta = Field(default=timedelta(minutes=5), gt=timedelta(0))
+    ca_file: Path | None = None
+    proxy: str = Field(default="", pattern=r"^(https?://[^/@\s]+)?$")
     max_answer_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)
 
     @model_validator(mode="after")

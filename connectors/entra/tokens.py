@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 from azure.core.exceptions import AzureError, ClientAuthenticationError
 from azure.identity import CertificateCredential, ClientSecretCredential
 
+from connectors.entra.line import Line
 from connectors.faults import Transient, Unauthorised
 from connectors.secret import Secret
 
@@ -85,15 +86,27 @@ class AppTokens:
             issuer.close()
 
 
-def secret_issuer(authority: str, tenant: str, client: str, secret: Secret) -> Callable[[], Issuer]:
+def _way(line: Line) -> dict[str, Any]:
+    """Write the line as azure-core's transport takes it."""
+    way: dict[str, Any] = {**_QUIET, "use_env_settings": False}
+    if line.ca_file:
+        way["connection_verify"] = str(line.ca_file)
+    if line.proxy:
+        way["proxies"] = {"http": line.proxy, "https": line.proxy}
+    return way
+
+
+def secret_issuer(
+    authority: str, tenant: str, client: str, secret: Secret, line: Line
+) -> Callable[[], Issuer]:
     """Sign in with a client secret."""
     return lambda: ClientSecretCredential(
-        tenant, client, secret.reveal(), authority=authority, **_QUIET
+        tenant, client, secret.reveal(), authority=authority, **_way(line)
     )
 
 
 def certificate_issuer(
-    authority: str, tenant: str, client: str, certificate: Secret
+    authority: str, tenant: str, client: str, certificate: Secret, line: Line
 ) -> Callable[[], Issuer]:
     """Sign in with a certificate and its key in one PEM."""
     return lambda: CertificateCredential(
@@ -101,5 +114,5 @@ def certificate_issuer(
         client,
         certificate_data=certificate.reveal().encode(),
         authority=authority,
-        **_QUIET,
+        **_way(line),
     )

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import httpx
 
-from connectors._http.faults import transport_faults
+from connectors._http.faults import sendable, transport_faults
 from connectors._http.reading import bounded, request_id
 from connectors._http.trust import trust
 from connectors._http.waiting import http_date, retry_after
@@ -125,7 +125,7 @@ class Service:
 
     def _revealed(self) -> str:
         try:
-            return self._token.reveal()
+            return sendable("scim", self._token.reveal())
         except SecretUnavailable as error:
             raise Unauthorised("scim: the token cannot be read", code="scim:token") from error
 

@@ -174,3 +174,18 @@ def test_instants_are_read_as_graph_writes_them(text: object, shown: str | None)
     """Any number of decimals, any zone; the year 1 is "never"."""
     moment = instant(text)
     assert (moment.isoformat() if moment else None) == shown
+
+
+def test_what_outlives_the_block_is_on_the_card() -> None:
+    """A guest's last tokens with their length, and the password of who was blocked before."""
+    notes = card(settings(access_token_life=timedelta(hours=3)), ROWS).notes
+    assert any("guest" in note and "up to 3 hours" in note for note in notes)
+    assert any("blocked before" in note and "Update-MgUser" in note for note in notes)
+
+
+@pytest.mark.parametrize("proxy", ["socks5://x.example.com", "http://me:secret@x.example.com", "x"])
+def test_a_proxy_is_an_address_without_password(proxy: str) -> None:
+    """Settings are no place for a password, and only HTTP proxies are spoken to."""
+    assert settings(proxy="http://proxy.example.com:3128").proxy
+    with pytest.raises(ValidationError):
+        settings(proxy=proxy)

@@ -1,7 +1,7 @@
 """The session with Graph: paging, batches, pinned hosts, bounds, and every refusal's fault."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from threading import Barrier, Lock
 
@@ -11,6 +11,7 @@ from kiota_abstractions.request_information import RequestInformation
 
 from connectors.entra.clouds import CLOUDS, CloudName
 from connectors.entra.graph import BATCH, CONCURRENT, Bounds, Graph, segment
+from connectors.entra.line import Line
 from connectors.entra.tokens import GivenToken
 from connectors.faults import Fault, Malformed, Missing, Refused, Transient, Unauthorised
 from connectors.secret import Secret
@@ -60,6 +61,55 @@ def test_a_builder_writes_the_address_and_we_send_it() -> None:
     assert path == b"/v1.0/users/jane%23EXT%23%40example.com%2F.."
     assert seen[0].headers["authorization"] == "Bearer an-invented-token"
     assert segment("jane#EXT#@example.com/..").encode() in path
+
+
+def test_an_answer_that_drips_ends_with_its_time() -> None:
+    """Every byte comes within the read timeout; the whole is Transient when its time is over."""
+    ticks = iter(range(0, 100_000, 10))
+
+    def drip() -> Iterator[bytes]:
+        for _ in range(1000):
+            yield b" "
+
+    graph = Graph(
+        CLOUDS[CloudName.GLOBAL],
+        GivenToken(Secret.held(lambda: "an-invented-token", "token")),
+        lambda: NOW,
+        bounds=Bounds(answer_timeout=timedelta(seconds=60)),
+        timer=lambda: next(ticks),
+        transport=httpx.MockTransport(lambda _request: httpx.Response(200, content=drip())),
+    )
+    with pytest.raises(Transient) as raised:
+        graph.get(graph.raw("GET", "/organization"))
+    assert raised.value.code == "graph:timeout"
+    assert next(ticks) < 1000
+
+
+def test_a_token_with_a_line_break_is_never_sent() -> None:
+    """It came so out of a file: an incident for people, not a connection to try again."""
+    sent: list[httpx.Request] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return httpx.Response(200, json={})
+
+    tokens = GivenToken(Secret.held(lambda: "an-invented\ntoken", "token"))
+    transport = httpx.MockTransport(handler)
+    graph = Graph(CLOUDS[CloudName.GLOBAL], tokens, lambda: NOW, transport=transport)
+    with pytest.raises(Unauthorised) as raised:
+        graph.get(graph.raw("GET", "/organization"))
+    assert raised.value.code == "graph:token"
+    assert "invented" not in str(raised.value)
+    assert sent == []
+
+
+def test_the_environment_gives_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy of the environment would see our token; the one of the settings is taken."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    for line, proxied in ((Line(), False), (Line(proxy="http://127.0.0.1:2"), True)):
+        with line.client(ROOT, timedelta(1), timedelta(1), None) as client:
+            assert client.trust_env is False
+            assert bool(client._mounts) is proxied
 
 
 def test_every_cloud_has_its_own_host() -> None:

@@ -1,11 +1,14 @@
 """Where tokens come from: read at the first request, refused or away, and let go of."""
 
+from pathlib import Path
+
 import pytest
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 from azure.identity import ClientSecretCredential
 
 from connectors.entra.clouds import CLOUDS
+from connectors.entra.line import Line
 from connectors.entra.tokens import AppTokens, GivenToken, certificate_issuer, secret_issuer
 from connectors.faults import Transient, Unauthorised
 from connectors.secret import Secret, SecretUnavailable
@@ -69,7 +72,9 @@ def test_a_certificate_that_is_none_is_an_incident() -> None:
     """Nonsense where a PEM should be is found at the first request, and not repeated."""
     secret = Secret.held(lambda: "no certificate", "pem")
     for cloud in CLOUDS.values():
-        tokens = AppTokens(certificate_issuer(cloud.authority, TENANT, APP, secret), "scope")
+        tokens = AppTokens(
+            certificate_issuer(cloud.authority, TENANT, APP, secret, Line()), "scope"
+        )
         with pytest.raises(Unauthorised) as raised:
             tokens.token("")
         assert "no certificate" not in str(raised.value)
@@ -78,7 +83,9 @@ def test_a_certificate_that_is_none_is_an_incident() -> None:
 def test_a_secret_is_read_at_the_first_request_and_not_before() -> None:
     """Making a connector needs no secret; using it says which one is missing."""
     secret = Secret("env:A_SECRET_THAT_NOBODY_SET")
-    tokens = AppTokens(secret_issuer("login.microsoftonline.com", TENANT, APP, secret), "scope")
+    tokens = AppTokens(
+        secret_issuer("login.microsoftonline.com", TENANT, APP, secret, Line()), "scope"
+    )
     with pytest.raises(SecretUnavailable, match="A_SECRET_THAT_NOBODY_SET"):
         tokens.token("")
 
@@ -90,3 +97,24 @@ def test_a_given_token_meets_no_challenge() -> None:
     with pytest.raises(Unauthorised):
         tokens.token("claims")
     tokens.close()
+
+
+def test_the_sign_in_goes_the_way_of_the_settings_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy of the environment never sees our secret; one that is named is asked by both."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    secret = Secret.held(lambda: "an-invented-secret", "secret")
+    ca_file = Path("/nowhere/ca.pem")
+    line = Line(ca_file, "http://proxy.example.com:3128")
+    for way, proxies in ((Line(), None), (line, "http://proxy.example.com:3128")):
+        issuer = secret_issuer("login.microsoftonline.com", TENANT, APP, secret, way)()
+        pipeline = issuer._client._pipeline
+        transport = pipeline._transport
+        assert transport._use_env_settings is False
+        assert transport.connection_config.verify == (str(ca_file) if proxies else True)
+        found = [step._policy.proxies for step in pipeline._impl_policies if _is_proxy(step)]
+        assert [(one or {}).get("https") for one in found] == [proxies]
+        issuer.close()
+
+
+def _is_proxy(step: object) -> bool:
+    return type(getattr(step, "_policy", None)).__name__ == "ProxyPolicy"

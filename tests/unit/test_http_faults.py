@@ -1,6 +1,7 @@
 """What a connection does is a fault of the room, whatever httpx calls it."""
 
 import inspect
+import socket
 import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -9,12 +10,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from connectors._http.faults import transport_faults
+from connectors._http.faults import sendable, transport_faults
 from connectors._http.reading import MOST_REQUEST_ID, bounded, request_id
 from connectors._http.trust import trust
 from connectors.doors.settings import CanaryPerson, DoorSettings
 from connectors.doors.wire import Wire
-from connectors.faults import Fault, Malformed, Transient, Unauthorised
+from connectors.faults import Fault, Malformed, Refused, Transient, Unauthorised
 
 ADDRESS = "https://jane.doe.example.com/"
 
@@ -44,6 +45,30 @@ def test_every_error_is_a_decision(error: Exception, due: type[Fault], code: str
     assert raised.value.code == code
     assert raised.value.__cause__ is error
     assert "jane" not in str(raised.value)
+
+
+def test_a_token_that_no_header_carries_is_an_incident_and_not_asked_again() -> None:
+    """As httpx itself says it, over a real connection; the value is in no text and no cause."""
+    with socket.create_server(("127.0.0.1", 0)) as server, httpx.Client(trust_env=False) as client:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        with pytest.raises(Unauthorised) as raised, transport_faults("room"):
+            client.get(url, headers={"Authorization": "Bearer jane\nx"})
+    assert raised.value.code == "room:token"
+    assert "jane" not in str(raised.value)
+    assert raised.value.__cause__ is None
+    assert raised.value.__suppress_context__
+    with pytest.raises(Refused), transport_faults("room"):
+        raise httpx.LocalProtocolError(ADDRESS)
+
+
+@pytest.mark.parametrize("token", ["jane\n", "jane\r\nX-Other: 1", "ja\x00ne", "jän", "", " "])
+def test_a_token_is_looked_at_before_it_is_sent(token: str) -> None:
+    """Line breaks, control characters, what is not ASCII, and nothing at all."""
+    assert sendable("room", "an-invented.token~+/=") == "an-invented.token~+/="
+    with pytest.raises(Unauthorised) as raised:
+        sendable("room", token)
+    assert raised.value.code == "room:token"
+    assert "ja" not in str(raised.value)
 
 
 def test_no_error_of_a_request_escapes() -> None:
