@@ -235,7 +235,7 @@ def _members(gitlab: GitLab) -> list[Object]:
     people: dict[int, Object] = {}
     places = [f"/groups/{number(one, 'id')}" for one in sight.groups(gitlab)]
     places += [f"/projects/{number(one, 'id')}" for one in sight.projects(gitlab)[0]]
-    for answer in gitlab.gather([(f"{one}/members", None) for one in places]):
+    for answer in gitlab.gather([(f"{one}/members/all", None) for one in places]):
         if isinstance(answer, Missing):
             continue
         if isinstance(answer, Fault):

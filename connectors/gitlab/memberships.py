@@ -46,6 +46,11 @@ OWNER: Final = 50
 _TOKEN_USER: Final = re.compile(r"(group|project)_\d+_bot")
 """Names of the users that stand for access tokens: they own nothing that a person could take."""
 _ROOTS: Final = {"group": "/groups", "project": "/projects"}
+_INVITED: Final = (
+    "The person comes in through an invited group: {places}. Take the invitation back (DELETE "
+    "/groups/:id/share/:group_id or /projects/:id/share/:group_id), or have the owner of the "
+    "invited group remove the person there."
+)
 _SOLE: Final = "nobody else owns it: hand it over first"
 
 
@@ -91,10 +96,24 @@ def _read_from_places(leaver: Leaver) -> RowReading:
     Nobody can block the account, so it counts as contained when it is member of nothing here.
     """
     reading = _details(leaver, list(_by_id(leaver)))
-    inside = bool(reading.holdings or reading.gaps)
-    state = HoldingState.LIVE if inside else HoldingState.CONTAINED
-    account = leaver.holding(kind_of(leaver.account), "account", "account", state=state)
+    through = () if reading.holdings or reading.gaps else _comes_in(leaver)
+    inside = bool(reading.holdings or reading.gaps or through)
+    account = leaver.holding(
+        kind_of(leaver.account),
+        "account",
+        "account",
+        state=HoldingState.LIVE if inside else HoldingState.CONTAINED,
+        duty=_INVITED.format(places=", ".join(through)) if through else "",
+    )
     return RowReading((account,)) + reading
+
+
+def _comes_in(leaver: Leaver) -> tuple[str, ...]:
+    """Law 1: whoever comes in through an invited group is no direct member, and is inside."""
+    asked = [f"{_ROOTS[name]}/{key}" for name, key in _by_id(leaver)]
+    answers = leaver.gitlab.objects([(f"{one}/members/all/{leaver.id}", None) for one in asked])
+    pairs = zip(asked, answers, strict=True)
+    return tuple(one for one, answer in pairs if not isinstance(answer, Missing))
 
 
 def _by_id(leaver: Leaver) -> dict[tuple[str, int], Object]:

@@ -55,7 +55,11 @@ class _Token(AuthBase):
         self._token = token
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
-        r.headers["PRIVATE-TOKEN"] = self._token.reveal()
+        # The token of a file may end in a line break, which no header carries: said without it.
+        token = self._token.reveal()
+        if not token.isascii() or not token.isprintable() or not token.strip():
+            raise Unauthorised("the token holds what no header can carry", code="gitlab:token")
+        r.headers["PRIVATE-TOKEN"] = token
         return r
 
 

@@ -234,8 +234,16 @@ def test_a_group_owner_takes_people_out_and_says_what_they_cannot() -> None:
         reading = gather(verifying.survey(account))
         assert not reading.blind
         state = {one.native_id: one.state for one in reading.items}
-        assert state["account"] is HoldingState.CONTAINED
+        # Still Developer through a group of their own that was invited: not outside yet.
+        assert state["account"] is HoldingState.LIVE
+        named = next(one.duty for one in reading.items if one.native_id == "account")
+        assert "/groups/5003" in named
+        assert account.native_id in {one.native_id for one in gather(verifying.find(subject)).items}
         assert not [one for one in reading.items if one.kind == "grant.group"]
+        rig.gitlab.edit(lambda store: store.drop(Table.SHARES, 8001))
+        reading = gather(verifying.survey(account))
+        state = {one.native_id: one.state for one in reading.items}
+        assert state["account"] is HoldingState.CONTAINED
         card = acting.card()
         assert {"session", "credential.access_key", "ownership.resource"} <= {
             one.kind for one in card.gaps
