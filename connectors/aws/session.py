@@ -140,7 +140,8 @@ class Sessions:
                 raise Malformed(f"{service}:{operation}: no {member}", code="aws:shape")
             yield tuple(listed)
             token = str(answer.get(paging.told) or "")
-            more = bool(answer.get(paging.more)) if paging.more else bool(token)
+            # Where the word is left out, the token alone says that more follows.
+            more = bool(answer.get(paging.more, token)) if paging.more else bool(token)
             if not more:
                 return
             if not token or token in seen:

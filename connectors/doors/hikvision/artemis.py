@@ -61,12 +61,15 @@ class Artemis:
 
     def rows(self, path: str, body: Mapping[str, Any]) -> Iterator[tuple[Row, ...]]:
         """Page through a list. Raises :class:`Cut` in the end when less came than was counted."""
-        page, come = 1, 0
+        page, come, counted = 1, 0, 0
         size = self._settings.page_size
         while True:
             data = self.post(path, {**body, "pageNo": page, "pageSize": size})
             rows, total = _page(data)
-            come += len(rows)
+            if total < counted:
+                # What stood on a later page has moved up to one that was read already.
+                raise Cut("the list shrank while it was read")
+            come, counted = come + len(rows), total
             if come > self._settings.max_people:
                 raise Cut("more entries than max_people allows")
             if rows:

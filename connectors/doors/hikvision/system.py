@@ -141,18 +141,27 @@ class HikvisionSystem:
         ]
 
     def _removals(self, person_id: str) -> dict[str, str]:
-        """By device: the result of the newest record that is about a removal."""
+        """By device whose newest record is about a removal: how that ended.
+
+        A removal before which something was put there again says nothing of what is there now.
+        """
         rows = self._mine(self._artemis.every(RECORDS, {"personIds": [person_id]}), person_id)
-        removals = [row for row in rows if str(row.get("operatorType")) == str(REMOVE)]
-        newest = sorted(removals, key=lambda row: str(row.get("downloadTime")))
+        ordered = sorted(rows, key=lambda row: str(row.get("downloadTime")))
+        newest = {str(row.get("resourceIndexCode")): row for row in ordered}
         return {
-            str(row.get("resourceIndexCode")): str(row.get("persondownloadResult"))
-            for row in newest
+            device: str(row.get("persondownloadResult"))
+            for device, row in newest.items()
+            if str(row.get("operatorType")) == str(REMOVE)
         }
 
     @staticmethod
     def _mine(rows: Sequence[Row], person_id: str) -> list[Row]:
-        """Keep one person's rows: an answer about somebody else is none about them."""
+        """Keep one person's rows: an answer about somebody else is none about them.
+
+        Raises Malformed on a row of nobody: it may be theirs (Law 2).
+        """
+        if any(not isinstance(row.get("personId"), str) for row in rows):
+            raise Malformed("doors: a row names no person", code="artemis:person")
         return [row for row in rows if row.get("personId") == person_id]
 
     def search(self, number: str, mails: tuple[str, ...]) -> tuple[Person, ...]:
