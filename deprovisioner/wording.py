@@ -78,6 +78,20 @@ PHASES: Final = {
 }
 STATES: Final = {"gone": "gone", "contained": "blocked", "live": "left alone"}
 """What a holding is, or what the policy wants it to be."""
+REACHES: Final = {
+    "ended": "over",
+    "dated": "runs out by itself",
+    "unknown": "not known",
+    "lasting": "until somebody takes or rotates it",
+}
+"""How long something issued to the leaver may work, where there is no date to print."""
+SHORTENINGS: Final = {
+    "confirmed": "taken, and seen so",
+    "planned": "in the plan",
+    "duty": "a task for a person",
+    "none": "no action shortens it",
+}
+"""Where the action stands that ends it sooner."""
 HOLDS: Final = {
     "brake": "the brake: too many people at once",
     "protected": "a protected identity",

@@ -18,6 +18,7 @@ from reconcile.estate import PROTECTED
 from reconcile.facts import OperationState, Step
 from reconcile.plan import Decision, decide, plan_hash
 from reconcile.policy_book import policy_of
+from reconcile.residual import residual_access
 from reconcile.sealing import KeyDestroyed
 from reconcile.store.account_rows import load_accounts
 from reconcile.store.case_file import CaseFile, open_file, touch
@@ -239,6 +240,7 @@ class Reconciler:
                 "percent": closure.percent,
                 "state": CaseState.CLOSED.value,
                 "policy": file.row["policy_hash"],
+                "residual": residual_access(facts, file.now).reach.name.lower(),
                 "residual_until": _residual(facts),
             }
             self.archive.evidence.close(file.connection, file.id, file.now, control, {})

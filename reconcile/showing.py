@@ -14,6 +14,7 @@ from reconcile.facts import OperationState, QuestionKind, Step
 from reconcile.gates import due_at, gate
 from reconcile.plan import plan_hash
 from reconcile.policy_book import policy_of
+from reconcile.residual import residual_access
 from reconcile.store.backup_rows import load_backups
 from reconcile.store.case_file import CaseFile, open_file
 from reconcile.store.evidence_log import records_published
@@ -34,6 +35,7 @@ from reconcile.views import (
     CaseSummary,
     CaseView,
     CheckView,
+    ClockView,
     HoldingView,
     OperationView,
 )
@@ -169,7 +171,7 @@ def show_case(file: CaseFile, estate: Estate) -> CaseView:
         hr_read_at=facts.hr.read_at if facts.hr else None,
         records=count_records(file),
         records_published=records_published(file.connection, file.id),
-        residual_access_until=_residual(facts),
+        residual=_clocks(facts, file.now),
         accounts=show_accounts(file),
     )
 
@@ -241,9 +243,19 @@ def _not_restorable(estate: Estate, holding: HoldingFacts) -> str:
     return support.not_restorable if support else ""
 
 
-def _residual(facts: CaseFacts) -> datetime | None:
-    """The last instant at which anything issued to the person could still work, as far as known."""
-    # What was issued outlives what issued it: tickets work although the principal is gone.
-    ends = [holding.residual_until for holding in facts.holdings if holding.residual_until]
-    verified = [s.read_at for s in facts.surveys if s.phase is Step.VERIFY_SECOND]
-    return max(ends, default=max(verified, default=None))
+def _clocks(facts: CaseFacts, now: datetime) -> tuple[ClockView, ...]:
+    """Show what outlives the accounts, the longest first."""
+    found = residual_access(facts, now).longest_first
+    return tuple(
+        ClockView(
+            each.system,
+            each.reach.name.lower(),
+            each.why,
+            each.at,
+            each.holding,
+            each.kind,
+            each.shortening.value,
+            each.unseen,
+        )
+        for each in found
+    )

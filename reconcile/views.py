@@ -132,6 +132,25 @@ class AccountView:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockView:
+    """Until when something issued to the leaver could still work in one system, and why.
+
+    ``reach`` and ``shortening`` are words of :mod:`reconcile.residual`; ``until`` is set iff reach
+    is ``dated``. ``holding`` is the number of what lasts longest, ``unseen`` the kinds of which the
+    connector declares that it cannot see them.
+    """
+
+    system: str
+    reach: str
+    why: str
+    until: datetime | None
+    holding: int | None
+    kind: str
+    shortening: str
+    unseen: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class BackupView:
     """One object in the vault, read back. ``sha256`` is of the ciphertext."""
 
@@ -198,7 +217,8 @@ class CaseView:
     hr_read_at: datetime | None
     records: int
     records_published: bool
-    residual_access_until: datetime | None
+    residual: tuple[ClockView, ...] = ()
+    """The residual-access clock of every system, the one that runs longest first."""
     accounts: tuple[AccountView, ...] = ()
     """Every account that was found, the rejected ones too."""
 

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from connectors.contract import Card, Stage, Support
 from deprovisioner.progress import picture, span
-from deprovisioner.wording import DECISIONS, REASONS, STATES, STEPS, kind
+from deprovisioner.wording import DECISIONS, REACHES, REASONS, SHORTENINGS, STATES, STEPS, kind
 from reconcile.views import (
     AccountView,
     CaseSummary,
@@ -68,6 +68,15 @@ def case(screen: Console, view: CaseView, now: datetime) -> None:
             )
         screen.print()
         screen.print(table)
+    if view.residual:
+        screen.print()
+        clocks = plain("what outlives the account", "until", "why", "action that shortens it")
+        for each in view.residual:
+            what = f"{each.system}: {kind(each.kind)}" if each.kind else each.system
+            until = instant(each.until) or REACHES.get(each.reach, each.reach)
+            action = SHORTENINGS.get(each.shortening, each.shortening) if each.kind else ""
+            clocks.add_row(what, until, each.why, action)
+        screen.print(clocks)
     for hold in view.holds:
         state = "released" if hold.released else f"needs {hold.needs or 'configuration'}"
         screen.print(f"hold  {hold.id}  {hold.kind}  {state}: {hold.reason}", soft_wrap=True)

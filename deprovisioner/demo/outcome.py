@@ -54,6 +54,14 @@ def summary(view: CaseView, out: Path, vkey: str) -> dict[str, Any]:
             "accepted_to_closed": _seconds(view, "closed"),
         },
         "systems": sorted({survey.system for survey in view.surveys}),
+        "residual_access": [
+            {
+                "system": each.system,
+                "reach": each.reach,
+                "until": each.until and each.until.isoformat(),
+            }
+            for each in view.residual
+        ],
         "bundle": str(out / "bundle.zip"),
         "report": str(out / "report.html"),
         "vkey": vkey,

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from importlib.resources import files
-from itertools import groupby
 from typing import Final
 
 import jinja2
@@ -85,7 +84,6 @@ def build(
         moments=tuple(_moments(view)),
         systems=_systems(view, records),
         counts=_counts(view, records),
-        residual=_residual(view),
         later=[operation for operation in view.operations if _is_later(operation)],
         records=records,
         plainly=_plainly,
@@ -187,19 +185,6 @@ def _counts(view: CaseView, records: Sequence[RecordView]) -> tuple[tuple[str, s
         (str(outcomes["done"]), "changed by us"),
         (str(outcomes["already"]), "found done"),
         (str(len(view.backups)), "backups read back"),
-    )
-
-
-def _residual(view: CaseView) -> tuple[tuple[str, datetime], ...]:
-    """Until when something issued earlier may still work, the latest of each kind.
-
-    A key that is gone does not end what was issued with it: its tickets run out by themselves.
-    """
-    known = [(words.kind(h.kind), h.residual_until) for h in view.holdings if h.residual_until]
-    ordered = sorted(known, key=lambda pair: pair[0])
-    return tuple(
-        (name, max(at for _, at in pairs))
-        for name, pairs in groupby(ordered, key=lambda pair: pair[0])
     )
 
 

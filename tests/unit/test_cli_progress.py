@@ -34,7 +34,6 @@ def view(**changes: object) -> CaseView:
         ),
         holdings=(), questions=(), holds=(), checks=(), surveys=(), backups=(), approvals=(),
         excluded=(), hr_outcome="", hr_read_at=None, records=1, records_published=False,
-        residual_access_until=None,
     )  # fmt: skip
     return replace(plain, **changes)  # type: ignore[arg-type]
 

@@ -15,6 +15,7 @@ from reconcile.views import (
     CaseSummary,
     CaseView,
     CheckView,
+    ClockView,
     HoldingView,
     HoldView,
     OperationView,
@@ -65,7 +66,11 @@ VIEW = CaseView(
     approvals=(("destroy", "Pat Example", AT),),
     excluded=(("legacy-erp", "read-only archive"),),
     hr_outcome="ended", hr_read_at=AT, records=4, records_published=True,
-    residual_access_until=None,
+    residual=(
+        ClockView("forge", "unknown", "cut short", None, None, "", "none", ("credential.ssh_key",)),
+        ClockView("directory", "dated", "runs out by itself", AT + timedelta(hours=10), 2,
+                  "credential.kerberos", "confirmed", ()),
+    ),
 )  # fmt: skip
 
 
@@ -155,7 +160,10 @@ def test_what_stays_behind_is_said() -> None:
     """Residual access, what cannot be undone, what is not in the backup, what is still to come."""
     text = read().text
 
-    assert "Kerberos principal until Sat 19 Dec 2026, 10:00:00 at the latest" in text
+    assert "directory until Sat 19 Dec 2026, 10:00:00 at the latest" in text
+    assert "(runs out by itself; taken, and seen so)" in text
+    assert "forge not known (cut short)" in text
+    assert "Not seen by this connector: SSH key" in text
     assert "cannot be undone: tickets stay" in text
     assert "nobody else had it" in text
     assert "not in the backup" in text
