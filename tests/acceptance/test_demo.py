@@ -67,7 +67,8 @@ def test_the_summary_is_for_programs(shown: Shown) -> None:
     said = shown.summary
 
     assert set(said) == {
-        "case_id", "state", "closure", "seconds", "systems", "bundle", "report", "vkey"
+        "case_id", "state", "closure", "seconds", "systems",
+        "residual_access", "bundle", "report", "vkey"
     }  # fmt: skip
     assert said["state"] == "closed"
     assert said["closure"]["percent"] == 100
