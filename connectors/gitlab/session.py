@@ -21,6 +21,7 @@ import requests
 from requests.adapters import BaseAdapter
 from requests.auth import AuthBase
 
+from connectors._http.faults import sendable
 from connectors._http.reading import bounded, request_id
 from connectors._http.waiting import http_date
 from connectors.contract import Json
@@ -55,11 +56,7 @@ class _Token(AuthBase):
         self._token = token
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
-        # The token of a file may end in a line break, which no header carries: said without it.
-        token = self._token.reveal()
-        if not token.isascii() or not token.isprintable() or not token.strip():
-            raise Unauthorised("the token holds what no header can carry", code="gitlab:token")
-        r.headers["PRIVATE-TOKEN"] = token
+        r.headers["PRIVATE-TOKEN"] = sendable("gitlab", self._token.reveal())
         return r
 
 
