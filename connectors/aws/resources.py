@@ -36,7 +36,7 @@ from connectors.aws.rows import (
 from connectors.aws.session import Object, Sessions
 from connectors.aws.settings import Feature, Settings
 from connectors.contract import Effect, Gap, Holding, Stage, Support, kind
-from connectors.faults import Malformed, Missing
+from connectors.faults import Missing
 
 ACL: Final = kind("grant.acl")
 DELEGATION: Final = kind("grant.delegation")
@@ -94,19 +94,8 @@ def _buckets(sessions: Sessions, place: str, region: str) -> Iterator[str]:
 
 
 def _queues(sessions: Sessions, place: str, region: str) -> Iterator[str]:
-    """List queues; SQS leaves the member out where there are none. Raises faults."""
-    token, seen = "", set[str]()
-    for _ in range(sessions.settings.max_pages):
-        more = {"NextToken": token} if token else {}
-        answer = sessions.call(place, "sqs", "list_queues", region, MaxResults=1000, **more)
-        yield from answer.get("QueueUrls", [])
-        token = str(answer.get("NextToken") or "")
-        if not token:
-            return
-        if token in seen:
-            break
-        seen.add(token)
-    raise Malformed("sqs:list_queues: the list does not end", code="aws:list")
+    """List queues. Raises faults."""
+    yield from sessions.listed(place, "sqs", "list_queues", "QueueUrls", region)
 
 
 def _call(service: str, operation: str, name: str, **fixed: object) -> Callable[..., Object]:

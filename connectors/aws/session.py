@@ -35,13 +35,17 @@ _GLOBAL: Final = frozenset({"iam", "organizations"})
 
 @dataclass(frozen=True, slots=True)
 class _Paging:
-    """How a service pages: request token, answer token, flag that more follows, size argument."""
+    """How a service pages: request token, answer token, flag that more follows, size argument.
+
+    ``sparse``: it leaves the list out where there is nothing in it, in an answer that is JSON.
+    """
 
     ask: str
     told: str
     more: str = ""
     size: str = ""
     most: int = 1000
+    sparse: bool = False
 
 
 _PAGING: Final[Mapping[str, _Paging]] = {
@@ -50,7 +54,7 @@ _PAGING: Final[Mapping[str, _Paging]] = {
     "identitystore": _Paging("NextToken", "NextToken", size="MaxResults", most=100),
     "sso-admin": _Paging("NextToken", "NextToken", size="MaxResults", most=100),
     "organizations": _Paging("NextToken", "NextToken"),
-    "sqs": _Paging("NextToken", "NextToken"),
+    "sqs": _Paging("NextToken", "NextToken", size="MaxResults", sparse=True),
     "sns": _Paging("NextToken", "NextToken"),
     "secretsmanager": _Paging("NextToken", "NextToken"),
     "cloudtrail": _Paging("NextToken", "NextToken"),
@@ -60,6 +64,12 @@ _PAGING: Final[Mapping[str, _Paging]] = {
     "account-access": _Paging("nextToken", "nextToken"),
     "ec2": _Paging("NextToken", "NextToken"),
 }
+
+
+def _is_json(answer: Object) -> bool:
+    """Law 2: botocore reads a page of HTML as an empty JSON answer; its headers tell them apart."""
+    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return "json" in str(headers.get("content-type", ""))
 
 
 @cache
@@ -135,7 +145,7 @@ class Sessions:
         for _ in range(self.settings.max_pages):
             asked = {**arguments, **sized, **({paging.ask: token} if token else {})}
             answer = self.call(account, service, operation, region, **asked)
-            listed = answer.get(member)
+            listed = answer.get(member, [] if paging.sparse and _is_json(answer) else None)
             if not isinstance(listed, list):
                 raise Malformed(f"{service}:{operation}: no {member}", code="aws:shape")
             yield tuple(listed)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -28,9 +30,10 @@ def platform(*pages: Answer) -> Any:
 
 def account(answer: Callable[[Mapping[str, Any]], Answer]) -> Any:
     """Sessions of AWS whose calls are answered so."""
-    limits = SimpleNamespace(page_size=100, max_pages=5)
-    called = SimpleNamespace(settings=limits, call=lambda *_, **asked: answer(asked))
-    return cast("Any", called)
+    sessions: Any = object.__new__(Sessions)
+    sessions.settings = SimpleNamespace(page_size=100, max_pages=5)
+    sessions.call = lambda *_, **asked: answer(asked)
+    return sessions
 
 
 def test_a_list_of_doors_that_shrinks_is_not_whole() -> None:
@@ -76,12 +79,42 @@ def test_a_token_says_that_more_follows() -> None:
     def answer(asked: Mapping[str, Any]) -> Answer:
         return {"Users": [2]} if asked.get("Marker") else {"Users": [1], "Marker": "m"}
 
-    pages = Sessions.pages(account(answer), "1", "iam", "list_users", "Users")
+    pages = account(answer).pages("1", "iam", "list_users", "Users")
 
     assert list(pages) == [(1,), (2,)]
 
 
 def test_queues_that_never_end_are_a_fault() -> None:
     """The same token again and again ends the read, as a fault."""
-    with pytest.raises(Malformed, match="does not end"):
-        list(resources._queues(account(lambda _: {"NextToken": "t"}), "1", "eu-west-1"))
+    again = {"NextToken": "t", "QueueUrls": []}
+
+    with pytest.raises(Malformed, match="cut"):
+        list(resources._queues(account(lambda _: again), "1", "eu-west-1"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "whole"), [("application/x-amz-json-1.0", True), ("text/html", False)]
+)
+def test_no_queues_are_none_only_in_an_answer_of_sqs(kind: str, whole: bool) -> None:
+    """SQS leaves an empty list out; a page of HTML looks the same and is no answer (Law 2)."""
+    said = account(lambda _: {"ResponseMetadata": {"HTTPHeaders": {"content-type": kind}}})
+
+    with contextlib.nullcontext() if whole else pytest.raises(Malformed):
+        assert list(resources._queues(said, "1", "eu-west-1")) == []
+
+
+def test_events_of_nobody_are_no_fault() -> None:
+    """A button or an alarm names no person, and the entries beside it are read all the same."""
+    event = {"eventId": "e", "personId": "p", "eventTime": "2026-12-01T10:00:00+08:00"}
+    pages = SimpleNamespace(
+        rows=lambda *_: iter([({"eventId": "button", "personId": None}, event)]),
+        every=lambda *_: [],
+    )
+    settings = SimpleNamespace(events_subscribed=True, excluded_panels=frozenset())
+    system: Any = object.__new__(HikvisionSystem)
+    system._artemis, system._settings = pages, settings
+    start = datetime(2026, 12, 1, tzinfo=UTC)
+
+    found = list(system.entries("p", start, start + timedelta(hours=9)))
+
+    assert [one.id for page in found for one in page.entries] == ["e"]
