@@ -18,7 +18,7 @@ from reconcile.estate import PROTECTED
 from reconcile.facts import OperationState, Step
 from reconcile.plan import Decision, decide, plan_hash
 from reconcile.policy_book import policy_of
-from reconcile.residual import residual_access
+from reconcile.residual import latest_end, residual_access
 from reconcile.sealing import KeyDestroyed
 from reconcile.store.account_rows import load_accounts
 from reconcile.store.case_file import CaseFile, open_file, touch
@@ -233,7 +233,7 @@ class Reconciler:
 
     def _close(self, file: CaseFile, facts: CaseFacts, decision: Decision) -> None:
         if decision.write_closing:
-            closure = decision.closure
+            closure, end = decision.closure, latest_end(facts)
             control = {
                 "checks": len(closure.checks),
                 "passed": closure.passed,
@@ -241,7 +241,7 @@ class Reconciler:
                 "state": CaseState.CLOSED.value,
                 "policy": file.row["policy_hash"],
                 "residual": residual_access(facts, file.now).reach.name.lower(),
-                "residual_until": _residual(facts),
+                "residual_until": end.isoformat() if end else "",
             }
             self.archive.evidence.close(file.connection, file.id, file.now, control, {})
             file.update(closing_at=file.now.timestamp())
@@ -263,12 +263,3 @@ class Reconciler:
             reason = f"at/{int(decision.wake_at.timestamp() * 1000)}"
             self.jobs.wake(file.connection, file.id, reason, decision.wake_at)
             file.update(armed_for=decision.wake_at.timestamp())
-
-
-def _residual(facts: CaseFacts) -> str:
-    """Say the last instant at which anything issued to the person could work, as far as known.
-
-    Also of what is gone: a ticket outlives the principal it was issued to.
-    """
-    ends = [each.residual_until for each in facts.holdings if each.residual_until]
-    return max(ends).isoformat() if ends else ""

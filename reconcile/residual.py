@@ -68,7 +68,7 @@ class ResidualAccess:
     @property
     def reach(self) -> Reach:
         """How far the clock that runs longest reaches."""
-        return self.last.reach if self.last else Reach.ENDED
+        return self.last.reach if self.last else Reach.UNKNOWN  # Law 2: nobody looked
 
     @property
     def last(self) -> Clock | None:
@@ -79,6 +79,15 @@ class ResidualAccess:
 def residual_access(facts: CaseFacts, now: datetime) -> ResidualAccess:
     """Compute the clock of every configured system at ``now`` (aware UTC)."""
     return ResidualAccess(tuple(_system(facts, system, now) for system in facts.systems))
+
+
+def latest_end(facts: CaseFacts) -> datetime | None:
+    """Return the latest end that any read told, over or not; None where none told one.
+
+    Also of what is gone: a ticket outlives the principal it was issued to.
+    """
+    ends = (each.residual_until for each in facts.holdings)
+    return max((end for end in ends if end), default=None)
 
 
 _TAKING: Final = (Step.CONTAIN, Step.REVOKE)

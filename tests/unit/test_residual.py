@@ -23,7 +23,7 @@ from reconcile.facts import (
     SurveyFacts,
     SystemFacts,
 )
-from reconcile.residual import Reach, Shortening, residual_access
+from reconcile.residual import Reach, Shortening, latest_end, residual_access
 
 NOW = datetime(2026, 11, 25, 9, tzinfo=UTC)
 SESSION = kind("session")
@@ -178,3 +178,10 @@ def test_what_the_plan_takes_is_said_to_be_planned() -> None:
     clock = residual_access(replace(facts, holdings=(kept,)), NOW).last
     assert clock is not None
     assert (clock.reach, clock.shortening) == (Reach.LASTING, Shortening.NONE)
+
+
+def test_where_no_system_is_known_nothing_is_over() -> None:
+    """Nobody looked anywhere: the leaver's clock is not known, and no end was told."""
+    facts = replace(_facts(), systems=())
+    assert residual_access(facts, NOW).reach is Reach.UNKNOWN
+    assert latest_end(facts) is None
